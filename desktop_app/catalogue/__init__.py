@@ -1,0 +1,1 @@
+"""The library on disk: photos, thumbnails, embeddings and the index over them."""

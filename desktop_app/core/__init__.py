@@ -1,0 +1,1 @@
+"""Values, errors, settings and paths that every layer shares."""

@@ -1,0 +1,1 @@
+"""Networks and image mathematics: everything that needs torch."""

@@ -1,0 +1,1 @@
+"""Edit directions in latent space: discovery, storage and use."""

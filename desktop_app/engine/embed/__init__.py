@@ -1,0 +1,1 @@
+"""Contrastive encoders behind one interface: images to unit-length embeddings."""

@@ -1,0 +1,1 @@
+"""Inversion: from an aligned image to a latent code, step by step."""

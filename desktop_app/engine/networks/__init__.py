@@ -1,0 +1,1 @@
+"""Network modules with the key names of the official checkpoints."""

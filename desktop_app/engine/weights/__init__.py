@@ -1,0 +1,1 @@
+"""Model files: their manifest entries, digests and safe loading."""

@@ -1,0 +1,1 @@
+"""Measuring models over folders: tables and reports."""

@@ -1,0 +1,1 @@
+"""Use cases, one a module, as generators that run with or without a window."""

@@ -1,0 +1,1 @@
+"""The window: pages, item models, delegates and widgets."""
