@@ -7,7 +7,7 @@ Plain values and read-only numpy arrays; never tensors, never Qt objects. An `im
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 from pathlib import Path
 from typing import TypeAlias
 
@@ -39,6 +39,29 @@ class Progress:
     total: int | None
     left_s: float | None = None
     text: str = ""
+
+
+class Urgency(IntEnum):
+    """Which of several open jobs is resumed first."""
+
+    LOW = 0
+    NORMAL = 1
+    HIGH = 2
+
+
+@dataclass(frozen=True, slots=True)
+class JobFailure:
+    """Why a job ended without an answer.
+
+    Attributes:
+        message: One sentence for the user.
+        hint: What the user can do about it, or empty.
+        is_bug: The program is at fault; the log holds the details.
+    """
+
+    message: str
+    hint: str = ""
+    is_bug: bool = False
 
 
 # --- the library -----------------------------------------------------------------------------

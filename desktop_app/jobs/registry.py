@@ -1,0 +1,76 @@
+"""Which module answers which request, and how urgent it is; modules are imported when first used."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Generator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
+
+from desktop_app.core import types
+from desktop_app.core.types import Urgency
+
+if TYPE_CHECKING:
+    from desktop_app.jobs.services import Services
+
+Job = Generator[object, None, object]
+
+
+@dataclass(frozen=True, slots=True)
+class UseCase:
+    """Where a request is answered.
+
+    Attributes:
+        module: Module below `desktop_app.jobs` with a `run(request, services)` generator.
+        urgency: Which of several open jobs is resumed first.
+        title: What the job does, for the log and for the user.
+    """
+
+    module: str
+    urgency: Urgency
+    title: str
+
+
+_USE_CASES: dict[type[object], UseCase] = {
+    types.IndexRequest: UseCase("index_photos", Urgency.LOW, "Index photos"),
+    types.PageRequest: UseCase("page_photos", Urgency.HIGH, "Show photos"),
+    types.LibraryRequest: UseCase("manage_library", Urgency.NORMAL, "Look into the library"),
+    types.RemoveFolderRequest: UseCase("manage_library", Urgency.NORMAL, "Remove a folder"),
+    types.SearchRequest: UseCase("search_photos", Urgency.HIGH, "Find similar photos"),
+    types.WarmUpRequest: UseCase("warm_up", Urgency.LOW, "Load the engine"),
+    types.ModelsRequest: UseCase("list_models", Urgency.NORMAL, "List models"),
+    types.FindFacesRequest: UseCase("find_faces", Urgency.NORMAL, "Find faces"),
+    types.QuadRequest: UseCase("find_faces", Urgency.HIGH, "Place the crop"),
+    types.InvertRequest: UseCase("invert_photo", Urgency.NORMAL, "Invert a face"),
+    types.DirectionsRequest: UseCase("edit_photo", Urgency.NORMAL, "Load edit directions"),
+    types.EditRequest: UseCase("edit_photo", Urgency.HIGH, "Edit a face"),
+    types.ExportRequest: UseCase("export_photo", Urgency.NORMAL, "Export"),
+}
+
+
+def use_case_of(request: object) -> UseCase:
+    """The use case that answers a request.
+
+    Raises:
+        TypeError: No use case takes such a request.
+    """
+    try:
+        return _USE_CASES[type(request)]
+    except KeyError:
+        raise TypeError(f"no job answers a {type(request).__name__}") from None
+
+
+def urgency_of(request: object) -> Urgency:
+    """How urgent a request is."""
+    return use_case_of(request).urgency
+
+
+def title_of(request: object) -> str:
+    """What the job of a request does, for the log and for the user."""
+    return use_case_of(request).title
+
+
+def start_job(request: object, services: Services) -> Job:
+    """The generator that answers a request; nothing runs before its first `next`."""
+    module = importlib.import_module(f"desktop_app.jobs.{use_case_of(request).module}")
+    return cast(Job, module.run(request, services))

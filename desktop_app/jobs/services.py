@@ -1,0 +1,213 @@
+"""What jobs share: library, models, encoder, vectors; opened when first used, on one thread."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from desktop_app.catalogue.catalogue import Catalogue
+from desktop_app.catalogue.decode import decode_photo
+from desktop_app.core.errors import UserInputError, WeightsError
+from desktop_app.core.paths import AppPaths
+from desktop_app.core.settings import Settings
+from desktop_app.core.types import FloatArray, Image, PhotoSource
+
+if TYPE_CHECKING:
+    from desktop_app.catalogue.vector_store import VectorStore
+    from desktop_app.engine.weights.store import ModelStore
+    from desktop_app.jobs.face_services import FaceServices
+
+_log = logging.getLogger(__name__)
+
+
+class Embedder(Protocol):
+    """Images to unit-length embeddings; what jobs need of `engine.embed`.
+
+    Attributes:
+        name: Model name; stored with each embedding.
+        embedding_size: Length D of an embedding.
+        input_px: Side of the square network input.
+    """
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def embedding_size(self) -> int: ...
+
+    @property
+    def input_px(self) -> int: ...
+
+    def prepare(self, image: Image) -> Image:
+        """One image -> (input_px, input_px, 3) uint8; thread-safe."""
+        ...
+
+    def embed_prepared(self, batch: Image) -> FloatArray:
+        """(B, input_px, input_px, 3) uint8 -> (B, D) float32, unit length."""
+        ...
+
+    def embed(self, images: Sequence[Image]) -> FloatArray:
+        """Both steps."""
+        ...
+
+
+EmbedderFactory = Callable[[str], Embedder]
+
+
+class Services:
+    """Opens and caches what jobs share. Used and closed on one thread, the engine thread.
+
+    Args:
+        paths: Folders of the installation.
+        settings: Settings of this run.
+        library: Folder of the library.
+        embedder_factory: Makes an encoder from its name; None: from the models on disk.
+    """
+
+    def __init__(
+        self,
+        paths: AppPaths,
+        settings: Settings,
+        library: Path,
+        *,
+        embedder_factory: EmbedderFactory | None = None,
+    ) -> None:
+        self.paths = paths
+        self.settings = settings
+        self.library = library
+        self._embedder_factory = embedder_factory or self._load_embedder
+        self._catalogue: Catalogue | None = None
+        self._models: ModelStore | None = None
+        self._embedders: dict[str, Embedder] = {}
+        self._vectors: dict[str, VectorStore] = {}
+        self._faces: FaceServices | None = None
+
+    @property
+    def catalogue(self) -> Catalogue:
+        """The library on disk.
+
+        Raises:
+            CatalogueError: It is damaged or newer than the program.
+            ResourceError: It cannot be opened or written.
+        """
+        if self._catalogue is None:
+            self._catalogue = Catalogue.open(self.library)
+        return self._catalogue
+
+    @property
+    def models(self) -> ModelStore:
+        """Models on disk (imports torch)."""
+        if self._models is None:
+            from desktop_app.engine.weights.store import ModelStore
+
+            self._models = ModelStore(self.paths.builtin_models, self.paths.models)
+        return self._models
+
+    @property
+    def faces(self) -> FaceServices:
+        """Face detector, inversion models and open sessions."""
+        if self._faces is None:
+            from desktop_app.jobs.face_services import FaceServices
+
+            self._faces = FaceServices(self.paths, self.settings, self.models)
+        return self._faces
+
+    @property
+    def encoder_name(self) -> str:
+        """The encoder whose embeddings are searched."""
+        return self.settings.library.encoder
+
+    def embedder(self, name: str = "") -> Embedder:
+        """An encoder, loaded once.
+
+        Args:
+            name: Model name; empty: from the settings.
+
+        Raises:
+            WeightsError: It is not there or not usable.
+        """
+        wanted = name or self.encoder_name
+        if wanted not in self._embedders:
+            self._embedders[wanted] = self._embedder_factory(wanted)
+        return self._embedders[wanted]
+
+    def encoder_version(self, name: str = "") -> str:
+        """What tells two sets of weights of one name apart; empty when it cannot be told."""
+        own = getattr(self.embedder(name), "version", None)
+        if own is not None:
+            return str(own)
+        try:
+            return self.models.card(name or self.encoder_name).sha256[:16]
+        except WeightsError:
+            return ""
+
+    @property
+    def vectors(self) -> VectorStore:
+        """Stored embeddings of the current encoder, with the index over them."""
+        name = self.encoder_name
+        if name not in self._vectors:
+            from desktop_app.catalogue.vector_store import VectorStore
+
+            self._vectors[name] = VectorStore(self.catalogue, model_name=name)
+        return self._vectors[name]
+
+    def read_photo(self, source: PhotoSource) -> Image:
+        """The picture of a source: full size, upright, RGB.
+
+        Raises:
+            UserInputError: The source is not readable, or not exactly one place is given.
+        """
+        if source.image is not None:
+            return checked_image(source.image)
+        return decode_photo(
+            self.source_path(source), max_megapixels=self.settings.library.max_megapixels, at_least_px=None
+        ).image
+
+    def source_path(self, source: PhotoSource) -> Path:
+        """The file of a source.
+
+        Raises:
+            UserInputError: The source names no file, or the photo is not in the library.
+        """
+        if source.path is not None:
+            return source.path
+        if source.photo_id is None:
+            raise UserInputError("No photo was given.", "Choose a photo first.")
+        row = self.catalogue.photos.by_id(source.photo_id)
+        if row is None:
+            raise UserInputError("This photo is no longer in the library.", "Choose another photo.")
+        return row.path
+
+    def close(self) -> None:
+        """Close the library; what was loaded is forgotten."""
+        self._vectors.clear()
+        self._embedders.clear()
+        self._faces = None
+        if self._catalogue is not None:
+            self._catalogue.close()
+            self._catalogue = None
+
+    def _load_embedder(self, name: str) -> Embedder:
+        from desktop_app.engine.device import choose_device, set_threads
+        from desktop_app.engine.embed.registry import load_embedder
+
+        set_threads(self.settings.engine.threads)
+        embedder: Embedder = load_embedder(
+            self.models, name, device=choose_device(self.settings.engine.device)
+        )
+        return embedder
+
+
+def checked_image(image: Image) -> Image:
+    """The same image when it is (H, W, 3) uint8 and not empty.
+
+    Raises:
+        UserInputError: It is not.
+    """
+    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or image.size == 0:
+        raise UserInputError("The given picture cannot be used.", "Copy it again, or open it as a file.")
+    return image
