@@ -1,1 +1,1 @@
-"""The window: pages, item models, delegates and widgets."""
+"""The window: screens, item models and delegates; knows neither torch nor the engine."""

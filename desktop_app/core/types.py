@@ -304,6 +304,31 @@ class PhotoSource:
 
 
 @dataclass(frozen=True, slots=True)
+class PreviewRequest:
+    """Ask for one picture, large. Answer: `PhotoPreview`.
+
+    Attributes:
+        source: The picture.
+        max_px: Longer side of the answer at most.
+        serial: Comes back with the answer.
+    """
+
+    source: PhotoSource
+    max_px: int = 1600
+    serial: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class PhotoPreview:
+    """A picture for display, upright, and the size of the full one."""
+
+    serial: int
+    image: Image
+    width_px: int
+    height_px: int
+
+
+@dataclass(frozen=True, slots=True)
 class FacePoints:
     """The four points that place an FFHQ crop, in photo pixels, (x, y).
 

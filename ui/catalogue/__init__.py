@@ -1,0 +1,1 @@
+"""The library page: folders, grid, similar photos, preview."""

@@ -1,0 +1,1 @@
+"""Editing an inverted face: sliders, history, export."""

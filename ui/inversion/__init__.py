@@ -1,0 +1,1 @@
+"""The faces page: choosing a face and watching its inversion."""
