@@ -1,0 +1,159 @@
+"""An inversion model: encoder, generator and average code, loaded from one checkpoint.
+
+The weights file keeps the official layout (reference, section 3): `encoder.*`, `decoder.*` and
+`latent_avg`. The card's `config` holds the sizes of both networks.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import torch
+import torch.nn.functional as F  # noqa: N812
+from torch import Tensor, nn
+
+from desktop_app.core.errors import WeightsError
+from desktop_app.engine.networks.restyle_encoders import ENCODERS, EncoderShape, create_encoder
+from desktop_app.engine.networks.stylegan2 import Generator
+from desktop_app.engine.weights.store import ModelCard, ModelStore, load_strict
+
+ARCHITECTURE = "restyle"
+
+
+@dataclass(slots=True)
+class InversionModel:
+    """Networks in inference state.
+
+    Attributes:
+        name: Model name.
+        generator: StyleGAN2.
+        encoder: ReStyle encoder (6 channels) or one-pass encoder (3 channels).
+        w_avg: Average code, (D,).
+        input_px: Side of the encoder's input.
+        input_nc: Channels of the encoder's input.
+        device: Where the networks lie.
+        domain: `faces`, `cars` ...
+        average_output: Average image at the generator's size, (1, 3, output_px, output_px).
+        average_image: The same pooled to the encoder's input, (1, 3, input_px, input_px).
+    """
+
+    name: str
+    generator: Generator
+    encoder: nn.Module
+    w_avg: Tensor
+    input_px: int
+    input_nc: int
+    device: torch.device
+    domain: str = "faces"
+    average_output: Tensor = field(init=False)
+    average_image: Tensor = field(init=False)
+
+    def __post_init__(self) -> None:
+        with torch.inference_mode():
+            codes = self.w_avg.to(self.device).expand(1, self.n_styles, -1)
+            self.average_output = self.generator.synthesize(codes)
+            self.average_image = self.pool(self.average_output)
+
+    @property
+    def n_styles(self) -> int:
+        """Rows of a W+ code."""
+        return self.generator.n_latent
+
+    @property
+    def style_dim(self) -> int:
+        """Size of a row."""
+        return self.generator.style_dim
+
+    @property
+    def output_px(self) -> int:
+        """Side of the generated image."""
+        return self.generator.size
+
+    def pool(self, y: Tensor) -> Tensor:
+        """Average-pool an output to the encoder's input size (repeats pixels of smaller ones)."""
+        return y if y.shape[-1] == self.input_px else F.adaptive_avg_pool2d(y, self.input_px)
+
+
+def model_config(generator: dict[str, Any], encoder_type: str, shape: EncoderShape) -> dict[str, Any]:
+    """The `config` entry of a card."""
+    return {
+        "generator": generator,
+        "encoder": {"type": encoder_type, **asdict(shape)},
+        "domain": "faces",
+        "license_note": "",
+    }
+
+
+def load_inversion_model(store: ModelStore, name: str, *, device: torch.device) -> InversionModel:
+    """Load a model by name.
+
+    Raises:
+        WeightsError: No such model, wrong kind, damaged file or another architecture.
+    """
+    card = store.card(name)
+    if card.architecture != ARCHITECTURE:
+        raise WeightsError(f"The model '{name}' is no inversion model (it is '{card.architecture}').")
+    return build_inversion_model(card, store.tensors(card), device=device)
+
+
+def build_inversion_model(
+    card: ModelCard, tensors: dict[str, Tensor], *, device: torch.device
+) -> InversionModel:
+    """Build the networks a card describes and fill them, strictly.
+
+    Raises:
+        WeightsError: The card or the weights do not fit.
+    """
+    generator, encoder, shape = _networks(card)
+    tensors = {k: v.float() if v.is_floating_point() else v for k, v in tensors.items()}
+    average = tensors.get("latent_avg")
+    if average is None:
+        raise WeightsError(f"The weights of '{card.name}' hold no 'latent_avg'.")
+    load_strict(generator, _below(tensors, "decoder."), what=f"the generator of '{card.name}'")
+    load_strict(encoder, _below(tensors, "encoder."), what=f"the encoder of '{card.name}'")
+    for network in (generator, encoder):
+        network.eval().requires_grad_(False).to(device)
+    encoder.to(memory_format=torch.channels_last)
+    return InversionModel(
+        name=card.name,
+        generator=generator,
+        encoder=encoder,
+        w_avg=(average if average.dim() == 1 else average[0]).to(device),
+        input_px=shape.input_px,
+        input_nc=shape.input_nc,
+        device=device,
+        domain=str(card.config.get("domain", "faces")),
+    )
+
+
+def model_tensors(model_encoder: nn.Module, generator: Generator, w_avg: Tensor) -> dict[str, Tensor]:
+    """State of both networks in the official layout."""
+    tensors = {f"encoder.{k}": v for k, v in model_encoder.state_dict().items()}
+    tensors.update({f"decoder.{k}": v for k, v in generator.state_dict().items()})
+    tensors["latent_avg"] = w_avg
+    return tensors
+
+
+def _networks(card: ModelCard) -> tuple[Generator, nn.Module, EncoderShape]:
+    try:
+        g = card.config["generator"]
+        e = dict(card.config["encoder"])
+        encoder_type = str(e.pop("type"))
+        units = e.pop("units")
+        shape = EncoderShape(
+            **{**e, "widths": tuple(e["widths"])}, units=tuple(units) if units is not None else None
+        )
+        channels = {int(k): int(v) for k, v in g["channels"].items()} if g.get("channels") else None
+        generator = Generator(
+            int(g["size"]), style_dim=int(g["style_dim"]), n_mlp=int(g["n_mlp"]), channels=channels
+        )
+        if encoder_type not in ENCODERS:
+            raise WeightsError(f"The card of '{card.name}' names an unknown encoder '{encoder_type}'.")
+        return generator, create_encoder(encoder_type, shape), shape
+    except (KeyError, TypeError, ValueError) as error:
+        raise WeightsError(f"The card of '{card.name}' does not describe a model: {error!r}.") from error
+
+
+def _below(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {k[len(prefix) :]: v for k, v in tensors.items() if k.startswith(prefix)}

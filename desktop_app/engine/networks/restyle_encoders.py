@@ -1,0 +1,260 @@
+"""Inversion encoders: ReStyle-pSp, ReStyle-e4e, pSp and e4e (reference, sections 2.3 and 2.4).
+
+Key names are those of the official checkpoints; `EncoderShape` allows narrower networks for
+smaller images with the same blocks and keys.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F  # noqa: N812
+from torch import Tensor, nn
+
+from desktop_app.engine.networks.backbones import (
+    IR_SE50_UNITS,
+    RESNET34_UNITS,
+    STANDARD_WIDTHS,
+    ir_se_body,
+    ir_se_input,
+    resnet34_body,
+)
+from desktop_app.engine.networks.stylegan2 import EqualLinear
+
+MAP2STYLE_LEAK = 0.01
+COARSE_ROWS = 3  # rows 0..2 read c3, 3..6 read p2, 7.. read p1
+MIDDLE_ROWS = 7
+ALL_STAGES = 18
+
+
+@dataclass(frozen=True, slots=True)
+class EncoderShape:
+    """Sizes of an encoder.
+
+    Attributes:
+        n_styles: Rows of the W+ code.
+        input_nc: 6 for ReStyle (photo and estimate), 3 for one-pass encoders.
+        style_dim: Size of a row.
+        widths: Feature maps of the four groups.
+        units: Blocks in the four groups; None: IR-SE50 or ResNet34.
+        input_px: Input height and width; 256 in the official models.
+    """
+
+    n_styles: int
+    input_nc: int = 6
+    style_dim: int = 512
+    widths: tuple[int, ...] = STANDARD_WIDTHS
+    units: tuple[int, ...] | None = None
+    input_px: int = 256
+
+    @property
+    def final_side(self) -> int:
+        """Side of the last feature map: four stride-2 steps below the input."""
+        return self.input_px // 16
+
+
+class GradualStyleBlock(nn.Module):
+    """map2style: stride-2 convolutions down to 1x1, then an equalised linear layer."""
+
+    def __init__(self, in_channels: int, style_dim: int, spatial: int) -> None:
+        super().__init__()
+        layers: list[nn.Module] = []
+        before = in_channels
+        for _ in range(max(int(math.log2(spatial)), 1)):
+            layers += [nn.Conv2d(before, style_dim, 3, 2, 1), nn.LeakyReLU(MAP2STYLE_LEAK)]
+            before = style_dim
+        self.convs = nn.Sequential(*layers)
+        self.linear = EqualLinear(style_dim, style_dim)
+        self.style_dim = style_dim
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, spatial, spatial) -> (B, D)."""
+        row: Tensor = self.linear(self.convs(x).reshape(-1, self.style_dim).float())
+        return row
+
+
+class _IrSeStem(nn.Module):
+    """IR-SE input layer and body."""
+
+    default_units = IR_SE50_UNITS
+
+    def _build_backbone(self, shape: EncoderShape) -> None:
+        self.input_layer = ir_se_input(shape.input_nc, shape.widths[0])
+        self.body = ir_se_body(shape.units or IR_SE50_UNITS, shape.widths)
+
+    def _stem(self, x: Tensor) -> Tensor:
+        out: Tensor = self.input_layer(x)
+        return out
+
+
+class _ResNetStem(nn.Module):
+    """ResNet34 input layer (7x7, PReLU, no max-pool) and body."""
+
+    default_units = RESNET34_UNITS
+
+    def _build_backbone(self, shape: EncoderShape) -> None:
+        self.conv1 = nn.Conv2d(shape.input_nc, shape.widths[0], 7, 2, 3, bias=False)
+        self.bn1 = nn.BatchNorm2d(shape.widths[0])
+        self.relu = nn.PReLU(shape.widths[0])
+        self.body = resnet34_body(shape.units or RESNET34_UNITS, shape.widths)
+
+    def _stem(self, x: Tensor) -> Tensor:
+        out: Tensor = self.relu(self.bn1(self.conv1(x)))
+        return out
+
+
+class _FinalMapStyles(nn.Module):
+    """All rows from the final feature map, stacked."""
+
+    body: nn.Sequential
+    _build_backbone: Callable[[EncoderShape], None]
+    _stem: Callable[[Tensor], Tensor]
+
+    def __init__(self, shape: EncoderShape) -> None:
+        super().__init__()
+        self.shape = shape
+        self._build_backbone(shape)
+        self.styles = nn.ModuleList(
+            GradualStyleBlock(shape.widths[-1], shape.style_dim, shape.final_side)
+            for _ in range(shape.n_styles)
+        )
+
+    def features(self, x: Tensor) -> Tensor:
+        """(B, C, H, W) -> (B, widths[-1], H / 16, W / 16)."""
+        out: Tensor = self.body(self._stem(x))
+        return out
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, input_nc, H, W) -> residual W+ code, (B, n_styles, D)."""
+        features = self.features(x)
+        return torch.stack([style(features) for style in self.styles], dim=1)
+
+
+class _DeltaStyles(_FinalMapStyles):
+    """w0 for all rows plus one delta a row (e4e); `stage` limits the deltas while training."""
+
+    stage = ALL_STAGES
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, input_nc, H, W) -> (B, n_styles, D)."""
+        features = self.features(x)
+        rows = [features] * self.shape.n_styles
+        return w0_plus_deltas(self.styles, rows, self.stage)
+
+
+def w0_plus_deltas(styles: nn.ModuleList, row_features: Sequence[Tensor], stage: int) -> Tensor:
+    """w0 from the first block, repeated, plus deltas of rows 1..min(stage, n - 1)."""
+    w0 = styles[0](row_features[0])
+    last = min(stage, len(styles) - 1)
+    rows = [w0]
+    for i in range(1, len(styles)):
+        rows.append(w0 + styles[i](row_features[i]) if i <= last else w0)
+    return torch.stack(rows, dim=1)
+
+
+class _PyramidStyles(nn.Module):
+    """Feature pyramid (pSp): coarse, middle and fine rows read three scales."""
+
+    tap_layers: tuple[int, int, int]
+    body: nn.Sequential
+    _build_backbone: Callable[[EncoderShape], None]
+    _stem: Callable[[Tensor], Tensor]
+
+    def __init__(self, shape: EncoderShape) -> None:
+        super().__init__()
+        self.shape = shape
+        self._build_backbone(shape)
+        width = shape.widths[-1]
+        side = shape.final_side
+        spatials = [
+            side if i < COARSE_ROWS else 2 * side if i < MIDDLE_ROWS else 4 * side
+            for i in range(shape.n_styles)
+        ]
+        self.styles = nn.ModuleList(GradualStyleBlock(width, shape.style_dim, s) for s in spatials)
+        self.latlayer1 = nn.Conv2d(shape.widths[2], width, 1)
+        self.latlayer2 = nn.Conv2d(shape.widths[1], width, 1)
+
+    def row_features(self, x: Tensor) -> list[Tensor]:
+        """The feature map that each row reads."""
+        x = self._stem(x)
+        taps = []
+        for i, block in enumerate(self.body):
+            x = block(x)
+            if i in self.tap_layers:
+                taps.append(x)
+        c1, c2, c3 = taps
+        p2 = _resize_to(c3, c2) + self.latlayer1(c2)
+        p1 = _resize_to(p2, c1) + self.latlayer2(c1)
+        return [c3 if i < COARSE_ROWS else p2 if i < MIDDLE_ROWS else p1 for i in range(self.shape.n_styles)]
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, input_nc, H, W) -> (B, n_styles, D)."""
+        rows = self.row_features(x)
+        return torch.stack([style(row) for style, row in zip(self.styles, rows, strict=True)], dim=1)
+
+
+def _resize_to(x: Tensor, like: Tensor) -> Tensor:
+    return F.interpolate(x, size=like.shape[2:], mode="bilinear", align_corners=True)
+
+
+class BackboneEncoder(_IrSeStem, _FinalMapStyles):
+    """ReStyle-pSp, faces."""
+
+
+class ResNetBackboneEncoder(_ResNetStem, _FinalMapStyles):
+    """ReStyle-pSp, other domains."""
+
+
+class ProgressiveBackboneEncoder(_IrSeStem, _DeltaStyles):
+    """ReStyle-e4e, faces."""
+
+
+class ResNetProgressiveBackboneEncoder(_ResNetStem, _DeltaStyles):
+    """ReStyle-e4e, other domains."""
+
+
+class GradualStyleEncoder(_IrSeStem, _PyramidStyles):
+    """Original pSp, faces."""
+
+    tap_layers = (6, 20, 23)
+
+
+class ResNetGradualStyleEncoder(_ResNetStem, _PyramidStyles):
+    """Original pSp, other domains."""
+
+    tap_layers = (6, 12, 15)
+
+
+class Encoder4Editing(GradualStyleEncoder):
+    """Original e4e: w0 and deltas on the pyramid levels."""
+
+    stage = ALL_STAGES
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, 3, H, W) -> (B, n_styles, D)."""
+        return w0_plus_deltas(self.styles, self.row_features(x), self.stage)
+
+
+ENCODERS: dict[str, Callable[[EncoderShape], nn.Module]] = {
+    "BackboneEncoder": BackboneEncoder,
+    "ResNetBackboneEncoder": ResNetBackboneEncoder,
+    "ProgressiveBackboneEncoder": ProgressiveBackboneEncoder,
+    "ResNetProgressiveBackboneEncoder": ResNetProgressiveBackboneEncoder,
+    "GradualStyleEncoder": GradualStyleEncoder,
+    "ResNetGradualStyleEncoder": ResNetGradualStyleEncoder,
+    "Encoder4Editing": Encoder4Editing,
+}
+
+
+def create_encoder(encoder_type: str, shape: EncoderShape) -> nn.Module:
+    """Build an encoder by its official name.
+
+    Raises:
+        ValueError: The name is not known.
+    """
+    if encoder_type not in ENCODERS:
+        raise ValueError(f"unknown encoder type {encoder_type!r}; known: {', '.join(ENCODERS)}")
+    return ENCODERS[encoder_type](shape)

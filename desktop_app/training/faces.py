@@ -1,0 +1,153 @@
+"""Aligned pictures for generator and inversion training: sampled so that each person weighs alike."""
+
+from __future__ import annotations
+
+import csv
+import logging
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F  # noqa: N812
+from PIL import Image as PillowImage
+from torch import Tensor
+
+from desktop_app.core.errors import UserInputError, display_path
+
+_log = logging.getLogger(__name__)
+
+PICTURE_ENDINGS = (".jpg", ".jpeg", ".png", ".webp")
+
+
+@dataclass(frozen=True, slots=True)
+class Jitter:
+    """How far a training picture is moved and recoloured.
+
+    Attributes:
+        rotation_deg: Standard deviation of the turn.
+        log_scale: Standard deviation of the logarithm of the zoom.
+        shift: Standard deviation of the shift, as a fraction of the side.
+        gain: Largest change of contrast and of each channel, as a fraction.
+        offset: Largest change of brightness, in [-1, 1] units.
+    """
+
+    rotation_deg: float = 2.0
+    log_scale: float = 0.03
+    shift: float = 0.012
+    gain: float = 0.08
+    offset: float = 0.08
+
+
+class AlignedPictures:
+    """All pictures of a folder in memory, at twice the training size.
+
+    A folder with an `index.csv` (columns `file`, `person`, `split`) is split by person; any other
+    folder counts every picture as its own person and holds back every twentieth as `val`.
+
+    Args:
+        folder: The folder.
+        split: `train` or `val`.
+        size: Training size in pixels.
+    """
+
+    def __init__(self, folder: Path, split: str, *, size: int) -> None:
+        entries = _entries(folder, split)
+        self.size = size
+        pictures, people = [], []
+        for file, person in entries:
+            picture = _read(file, 2 * size)
+            if picture is not None:
+                pictures.append(picture)
+                people.append(person)
+        if not pictures:
+            raise UserInputError(f"No readable pictures for '{split}' in {display_path(folder)}.")
+        self._pictures = torch.from_numpy(np.stack(pictures))  # (N, 3, 2S, 2S) uint8
+        names = sorted(set(people))
+        position = {name: i for i, name in enumerate(names)}
+        self.people = people
+        self._of_person: list[list[int]] = [[] for _ in names]
+        for i, name in enumerate(people):
+            self._of_person[position[name]].append(i)
+
+    def __len__(self) -> int:
+        return self._pictures.shape[0]
+
+    def fixed(self, count: int | None = None) -> Tensor:
+        """The first picture of each person, unchanged: (n, 3, S, S) in [-1, 1]."""
+        chosen = [group[0] for group in self._of_person][:count]
+        return self._tensor(chosen)
+
+    def everything(self) -> Tensor:
+        """All pictures, unchanged: (N, 3, S, S) in [-1, 1]."""
+        return self._tensor(list(range(len(self))))
+
+    def batch(self, count: int, jitter: Jitter | None, generator: torch.Generator) -> Tensor:
+        """A random batch, each person equally likely: (count, 3, S, S) in [-1, 1], mirrored half the time."""
+        people = torch.randint(len(self._of_person), (count,), generator=generator).tolist()
+        draws = torch.rand(count, generator=generator).tolist()
+        chosen = [
+            self._of_person[p][int(r * len(self._of_person[p]))] for p, r in zip(people, draws, strict=True)
+        ]
+        large = self._pictures[chosen].float().div_(127.5).sub_(1.0)
+        mirrored = torch.rand(count, generator=generator) < 0.5
+        large = torch.where(mirrored[:, None, None, None], large.flip(3), large)
+        if jitter is None:
+            return F.avg_pool2d(large, 2)
+        return jittered(large, jitter, generator)
+
+    def _tensor(self, chosen: list[int]) -> Tensor:
+        return F.avg_pool2d(self._pictures[chosen].float().div_(127.5).sub_(1.0), 2)
+
+
+def jittered(large: Tensor, jitter: Jitter, generator: torch.Generator) -> Tensor:
+    """Turn, zoom, shift and recolour: (B, 3, 2S, 2S) -> (B, 3, S, S), clipped to [-1, 1].
+
+    The move is sampled at twice the size and then averaged, so that pictures stay sharp.
+    """
+    count = large.shape[0]
+
+    def normal(spread: float) -> Tensor:
+        return torch.randn(count, generator=generator) * spread
+
+    def uniform(limit: float, *shape: int) -> Tensor:
+        return (torch.rand(count, *shape, generator=generator) * 2 - 1) * limit
+
+    angle = normal(math.radians(jitter.rotation_deg))
+    zoom = torch.exp(normal(jitter.log_scale))
+    cos, sin = torch.cos(angle) * zoom, torch.sin(angle) * zoom
+    rows = torch.stack(
+        [
+            torch.stack([cos, -sin, normal(2 * jitter.shift)], dim=1),
+            torch.stack([sin, cos, normal(2 * jitter.shift)], dim=1),
+        ],
+        dim=1,
+    )
+    grid = F.affine_grid(rows, list(large.shape), align_corners=False)
+    moved = F.grid_sample(large, grid, mode="bilinear", padding_mode="reflection", align_corners=False)
+    small = F.avg_pool2d(moved, 2)
+    gain = (1 + uniform(jitter.gain, 1, 1, 1)) * (1 + uniform(jitter.gain / 2, 3, 1, 1))
+    return (small * gain + uniform(jitter.offset, 1, 1, 1)).clamp_(-1, 1)
+
+
+def _entries(folder: Path, split: str) -> list[tuple[Path, str]]:
+    index = folder / "index.csv"
+    if index.is_file():
+        with index.open(encoding="utf-8", newline="") as handle:
+            rows = list(csv.DictReader(handle))
+        if not rows or not {"file", "person", "split"} <= set(rows[0]):
+            raise UserInputError(f"{display_path(index)} needs the columns file, person and split.")
+        return [(folder / row["file"], row["person"]) for row in rows if row["split"] == split]
+    files = sorted(p for p in folder.rglob("*") if p.suffix.lower() in PICTURE_ENDINGS)
+    return [(f, str(f)) for i, f in enumerate(files) if (i % 20 == 0) == (split == "val")]
+
+
+def _read(file: Path, side: int) -> np.ndarray | None:
+    try:
+        with PillowImage.open(file) as picture:
+            square = picture.convert("RGB").resize((side, side), PillowImage.Resampling.LANCZOS)
+            return np.ascontiguousarray(np.asarray(square).transpose(2, 0, 1))
+    except (OSError, ValueError) as error:
+        _log.warning("picture left out: %s", error)
+        return None

@@ -1,0 +1,353 @@
+"""Generator training: an autoencoder over W+ codes, then sharpening with a discriminator.
+
+The encoder has the layout of a ReStyle encoder from the start (photo and current estimate, residual
+to the present code), so that the same network can be refined by `training/restyle.py` once the
+generator stands still. Stage one fits encoder and generator to reconstruct; stage two adds a
+discriminator with feature matching (Larsen et al., 2016; Wang et al., 2018) and an R1 penalty
+(Mescheder et al., 2018).
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from desktop_app.core.types import Progress
+from desktop_app.engine.networks.discriminator import Discriminator
+from desktop_app.engine.networks.restyle_encoders import EncoderShape, create_encoder
+from desktop_app.engine.networks.stylegan2 import Generator, style_count
+from desktop_app.training.faces import AlignedPictures, Jitter
+from desktop_app.training.inversion_losses import per_image_l2, reconstruction_loss
+from desktop_app.training.run_folder import Pace, RunFolder, cosine_rate
+
+EVALUATE_EVERY = 8_000  # images
+CHECKPOINT_EVERY = 2_000  # images
+AVERAGE_EVERY = 32  # iterations between renewals of the average image
+SHEET_FACES = 8
+
+
+@dataclass(frozen=True, slots=True)
+class GeneratorConfig:
+    """Sizes and schedule of a generator run.
+
+    Attributes:
+        size: Pixels, a power of two.
+        style_dim: Size D of a style row.
+        n_mlp: Layers of the mapping network.
+        channels: Feature maps by resolution.
+        encoder_type: Official encoder name.
+        encoder_widths: Feature maps of the four encoder groups.
+        encoder_units: Blocks in the four groups.
+        images: Pictures seen by the autoencoder stage.
+        sharpen_images: Pictures seen by the stage with the discriminator.
+        batch: Pictures an iteration.
+        rate: Highest learning rate of Adam.
+        sharpen_rate: The same in the second stage.
+        max_steps: Deepest refinement step seen in training.
+        code_noise: Standard deviation of the noise on codes.
+        code_penalty: Weight of the mean squared code residual.
+        adversarial: Weight of the adversarial term.
+        matching: Weight of feature matching.
+        r1: R1 weight, applied every 16 iterations.
+        ema_images: Half-life of the averaged weights, in images.
+        seed: Seed of weights, sampling and noise.
+    """
+
+    size: int = 64
+    style_dim: int = 192
+    n_mlp: int = 4
+    channels: dict[str, int] = field(
+        default_factory=lambda: {"4": 128, "8": 128, "16": 128, "32": 64, "64": 32, "128": 16}
+    )
+    encoder_type: str = "ResNetBackboneEncoder"
+    encoder_widths: tuple[int, ...] = (32, 64, 128, 192)
+    encoder_units: tuple[int, ...] = (2, 2, 3, 2)
+    images: int = 100_000
+    sharpen_images: int = 30_000
+    batch: int = 16
+    rate: float = 2e-3
+    sharpen_rate: float = 5e-4
+    max_steps: int = 3
+    code_noise: float = 0.05
+    code_penalty: float = 1e-3
+    adversarial: float = 0.02
+    matching: float = 0.5
+    r1: float = 1.0
+    ema_images: float = 4_000.0
+    seed: int = 1
+
+    def shape(self) -> EncoderShape:
+        """Sizes of the ReStyle encoder."""
+        return EncoderShape(
+            n_styles=style_count(self.size),
+            input_nc=6,
+            style_dim=self.style_dim,
+            widths=tuple(self.encoder_widths),
+            units=tuple(self.encoder_units),
+            input_px=self.size,
+        )
+
+    def widths(self) -> dict[int, int]:
+        """Feature maps by resolution, up to the size."""
+        return {int(k): v for k, v in self.channels.items() if int(k) <= self.size}
+
+
+class FaceAutoencoder(nn.Module):
+    """Encoder, generator and the average code between them."""
+
+    w_avg: Tensor
+
+    def __init__(self, config: GeneratorConfig) -> None:
+        super().__init__()
+        self.generator = Generator(
+            config.size, style_dim=config.style_dim, n_mlp=config.n_mlp, channels=config.widths()
+        )
+        self.encoder = create_encoder(config.encoder_type, config.shape())
+        self.encoder.to(memory_format=torch.channels_last)
+        self.register_buffer("w_avg", torch.zeros(config.style_dim))
+
+    def decode(self, w_plus: Tensor) -> Tensor:
+        """W+ codes to images without noise: the autoencoder has none."""
+        return self.generator.synthesize(w_plus, noise=[None] * self.generator.num_layers)
+
+    def refine(self, x: Tensor, y_hat: Tensor, w_plus: Tensor) -> Tensor:
+        """One ReStyle pass: the code plus the predicted residual, (B, L, D)."""
+        residual: Tensor = self.encoder(torch.cat([x, y_hat], dim=1))
+        return w_plus + residual
+
+    def start(self, count: int) -> tuple[Tensor, Tensor]:
+        """Average image and code, repeated."""
+        w_plus = self.w_avg.expand(count, self.generator.n_latent, -1)
+        with torch.no_grad():
+            image = self.decode(w_plus[:1])
+        return image.expand(count, -1, -1, -1), w_plus
+
+
+@torch.no_grad()
+def step_errors(model: FaceAutoencoder, pictures: Tensor, steps: int) -> tuple[Tensor, Tensor]:
+    """L2 of every step and the last images of a set: ((N, steps), (N, 3, S, S))."""
+    model.eval()
+    errors, images = [], []
+    for x in pictures.split(50):
+        y_hat, w_plus = model.start(len(x))
+        row = []
+        for _ in range(steps):
+            w_plus = model.refine(x, y_hat, w_plus)
+            y_hat = model.decode(w_plus)
+            row.append(per_image_l2(y_hat, x))
+        errors.append(torch.stack(row, dim=1))
+        images.append(y_hat)
+    model.train()
+    return torch.cat(errors), torch.cat(images)
+
+
+class GeneratorTraining:
+    """One run: state, iteration, checkpoint.
+
+    Args:
+        config: Sizes and schedule.
+        data: Folder of aligned pictures.
+        run: Where checkpoint, statistics and sheets go.
+        compile_networks: Use torch.compile (needs a C++ compiler; about 1.4 times faster).
+    """
+
+    def __init__(
+        self, config: GeneratorConfig, data: Path, run: RunFolder, *, compile_networks: bool = False
+    ) -> None:
+        torch.manual_seed(config.seed)
+        self.config = config
+        self.run = run
+        self.train_set = AlignedPictures(data, "train", size=config.size)
+        self.held_out = AlignedPictures(data, "val", size=config.size).fixed(300)
+        self.model = FaceAutoencoder(config)
+        self.average = copy.deepcopy(self.model).requires_grad_(False)
+        self.discriminator = Discriminator(config.size, config.widths())
+        self.optimiser = torch.optim.Adam(
+            self.model.parameters(), lr=config.rate, betas=(0.5, 0.99), fused=True
+        )
+        self.d_optimiser = torch.optim.Adam(
+            self.discriminator.parameters(), lr=1e-3, betas=(0.0, 0.99), fused=True
+        )
+        self.random = torch.Generator().manual_seed(config.seed)
+        self.seen = 0
+        self.iteration = 0
+        self.jitter = Jitter()
+        self._encode = torch.compile(self.model.encoder) if compile_networks else self.model.encoder
+        self._decode = torch.compile(self.model.decode) if compile_networks else self.model.decode
+        self._state: tuple[Tensor, Tensor, Tensor, int] | None = None
+
+    @property
+    def total(self) -> int:
+        """Pictures of both stages."""
+        return self.config.images + self.config.sharpen_images
+
+    def steps(self) -> Iterator[Progress]:
+        """Train to the end; yields after every iteration."""
+        pace = Pace(self.seen, self.total)
+        while self.seen < self.total:
+            stats = self._iterate()
+            before = self.seen
+            self.seen += self.config.batch
+            self.iteration += 1
+            self.run.log({"images": self.seen, **stats})
+            if crosses(before, self.seen, CHECKPOINT_EVERY):
+                self.save()
+            if crosses(before, self.seen, EVALUATE_EVERY) or self.seen >= self.total:
+                self.evaluate()
+            yield pace.progress(self.seen, f"loss {stats['loss']:.4f}")
+        self.save()
+
+    def _iterate(self) -> dict[str, float]:
+        sharpening = self.seen >= self.config.images
+        self._set_rate(sharpening)
+        x, y_before, w_before, depth = self._next_state()
+        residual = self._encode(torch.cat([x, y_before], dim=1).contiguous(memory_format=torch.channels_last))
+        w_plus = w_before + residual
+        noise = torch.randn(w_plus.shape, generator=self.random) * self.config.code_noise
+        y_hat = self._decode(w_plus + noise)
+        loss = reconstruction_loss(y_hat, x)
+        stats = {"depth": float(depth), "l2": per_image_l2(y_hat.detach(), x).mean().item()}
+        total = loss + self.config.code_penalty * (w_plus - self.model.w_avg).square().mean()
+        if sharpening:
+            extra, extra_stats = self._sharpening_terms(x, y_hat)
+            total = total + extra
+            stats.update(extra_stats)
+        self.optimiser.zero_grad(set_to_none=True)
+        total.backward()
+        nn.utils.clip_grad_norm_(self.model.parameters(), 5.0)
+        self.optimiser.step()
+        if sharpening:
+            stats["d_loss"] = self._train_discriminator(x, y_hat.detach())
+        self._follow(w_plus.detach())
+        self._state = (x, y_hat.detach(), w_plus.detach(), depth)
+        return {"loss": loss.item(), **stats}
+
+    def _next_state(self) -> tuple[Tensor, Tensor, Tensor, int]:
+        """A fresh batch from the average, or the last batch one refinement deeper."""
+        depth_limit = 1 if self.seen < 0.4 * self.config.images else self.config.max_steps
+        if self._state is not None:
+            x, y_hat, w_plus, depth = self._state
+            if depth < depth_limit and torch.rand(1, generator=self.random).item() < 0.5:
+                return x, y_hat, w_plus, depth + 1
+        x = self.train_set.batch(self.config.batch, self.jitter, self.random)
+        if self.iteration % AVERAGE_EVERY == 0 or self._state is None:
+            self._average_image = self.model.start(1)[0]
+        w_plus = self.model.w_avg.expand(len(x), self.model.generator.n_latent, -1)
+        return x, self._average_image.expand_as(x), w_plus, 1
+
+    def _set_rate(self, sharpening: bool) -> None:
+        config = self.config
+        if sharpening:
+            rate = config.sharpen_rate * cosine_rate(
+                (self.seen - config.images) / max(config.sharpen_images, 1)
+            )
+        else:
+            rate = config.rate * cosine_rate(
+                self.seen / config.images, floor=config.sharpen_rate / config.rate
+            )
+            rate *= min(1.0, (self.seen + config.batch) / 1_000)
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate
+
+    def _follow(self, w_plus: Tensor) -> None:
+        """Average code and averaged weights move along."""
+        with torch.no_grad():
+            if self.seen < 0.5 * self.config.images:
+                self.model.w_avg.lerp_(w_plus.mean(dim=(0, 1)), 0.01)
+            keep = 0.5 ** (self.config.batch / min(self.config.ema_images, max(self.seen / 4, 1.0)))
+            targets = [p for p in self.average.state_dict().values() if p.is_floating_point()]
+            sources = [p for p in self.model.state_dict().values() if p.is_floating_point()]
+            torch._foreach_lerp_(targets, sources, 1.0 - keep)
+
+    def _sharpening_terms(self, x: Tensor, y_hat: Tensor) -> tuple[Tensor, dict[str, float]]:
+        self.discriminator.requires_grad_(False)
+        with torch.no_grad():
+            _, real_features = self.discriminator(x)
+        score, features = self.discriminator(y_hat)
+        matching = sum(
+            (
+                (f - r).abs().mean() / r.abs().mean().clamp_min(1e-3)
+                for f, r in zip(features, real_features, strict=True)
+            ),
+            start=torch.zeros(()),
+        ) / len(features)
+        adversarial = nn.functional.softplus(-score).mean()
+        weight = min(1.0, (self.seen - self.config.images) / 2_000)  # the discriminator learns first
+        extra = weight * (self.config.adversarial * adversarial + self.config.matching * matching)
+        return extra, {"matching": matching.item(), "adversarial": adversarial.item()}
+
+    def _train_discriminator(self, x: Tensor, y_hat: Tensor) -> float:
+        self.discriminator.requires_grad_(True)
+        penalise = self.iteration % 16 == 0
+        real = x.clone().requires_grad_(penalise)
+        real_score, _ = self.discriminator(real)
+        fake_score, _ = self.discriminator(y_hat)
+        loss = nn.functional.softplus(-real_score).mean() + nn.functional.softplus(fake_score).mean()
+        total = loss
+        if penalise:
+            (slope,) = torch.autograd.grad(real_score.sum(), real, create_graph=True)
+            total = loss + 0.5 * self.config.r1 * 16 * slope.square().sum(dim=(1, 2, 3)).mean()
+        self.d_optimiser.zero_grad(set_to_none=True)
+        total.backward()
+        self.d_optimiser.step()
+        return loss.item()
+
+    def evaluate(self) -> None:
+        """L2 of five steps on held-out people with the averaged weights, and a picture sheet."""
+        errors, _ = step_errors(self.average, self.held_out, 5)
+        means = errors.mean(dim=0)
+        _, images = step_errors(self.average, self.held_out[:SHEET_FACES], 1)
+        _, late = step_errors(self.average, self.held_out[:SHEET_FACES], 3)
+        self.run.sheet(f"val_{self.seen:07d}.png", [self.held_out[:SHEET_FACES], images, late])
+        self.run.note(
+            {"images": self.seen, **{f"val_l2_step{i + 1}": round(m.item(), 5) for i, m in enumerate(means)}}
+        )
+
+    def save(self) -> None:
+        """Write a checkpoint that restores everything."""
+        self.run.save(
+            {
+                "config": asdict(self.config),
+                "seen": self.seen,
+                "iteration": self.iteration,
+                "model": self.model.state_dict(),
+                "average": self.average.state_dict(),
+                "discriminator": self.discriminator.state_dict(),
+                "optimiser": self.optimiser.state_dict(),
+                "d_optimiser": self.d_optimiser.state_dict(),
+                "random": self.random.get_state(),
+                "torch_random": torch.get_rng_state(),
+                "state": list(self._state) if self._state else None,
+                "average_image": self._average_image if self._state else None,
+            }
+        )
+
+    def restore(self) -> bool:
+        """Continue from the run's checkpoint; False when there is none."""
+        saved = self.run.load()
+        if saved is None:
+            return False
+        self.seen, self.iteration = saved["seen"], saved["iteration"]
+        self.model.load_state_dict(saved["model"])
+        self.average.load_state_dict(saved["average"])
+        self.discriminator.load_state_dict(saved["discriminator"])
+        self.optimiser.load_state_dict(saved["optimiser"])
+        self.d_optimiser.load_state_dict(saved["d_optimiser"])
+        self.random.set_state(saved["random"])
+        torch.set_rng_state(saved["torch_random"])
+        if saved["state"] is not None:
+            x, y_hat, w_plus, depth = saved["state"]
+            self._state = (x, y_hat, w_plus, depth)
+            self._average_image = saved["average_image"]
+        return True
+
+
+def crosses(before: int, after: int, every: int) -> bool:
+    """Whether a multiple of `every` lies in (before, after]."""
+    return math.floor(after / every) > math.floor(before / every)
