@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -11,7 +12,7 @@ import numpy as np
 
 from desktop_app.catalogue.catalogue import Catalogue
 from desktop_app.catalogue.decode import decode_photo
-from desktop_app.core.errors import UserInputError, WeightsError
+from desktop_app.core.errors import UserInputError
 from desktop_app.core.paths import AppPaths
 from desktop_app.core.settings import Settings
 from desktop_app.core.types import FloatArray, Image, PhotoSource
@@ -34,13 +35,13 @@ class Embedder(Protocol):
     """
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str: ...  # noqa: D102  (described above)
 
     @property
-    def embedding_size(self) -> int: ...
+    def embedding_size(self) -> int: ...  # noqa: D102
 
     @property
-    def input_px(self) -> int: ...
+    def input_px(self) -> int: ...  # noqa: D102
 
     def prepare(self, image: Image) -> Image:
         """One image -> (input_px, input_px, 3) uint8; thread-safe."""
@@ -136,14 +137,20 @@ class Services:
         return self._embedders[wanted]
 
     def encoder_version(self, name: str = "") -> str:
-        """What tells two sets of weights of one name apart; empty when it cannot be told."""
-        own = getattr(self.embedder(name), "version", None)
-        if own is not None:
-            return str(own)
-        try:
-            return self.models.card(name or self.encoder_name).sha256[:16]
-        except WeightsError:
-            return ""
+        """What tells two sets of weights of one name apart; empty when there is no card.
+
+        Read from the card alone: an index run with nothing to do and a search for a photo of the
+        library need no torch.
+        """
+        for folder in (self.paths.builtin_models, self.paths.models):
+            file = folder / f"{name or self.encoder_name}.json"
+            try:
+                return str(json.loads(file.read_text(encoding="utf-8"))["sha256"])[:16]
+            except FileNotFoundError:
+                continue
+            except (OSError, ValueError, KeyError, TypeError) as error:
+                _log.debug("the card %s tells no version: %r", file.name, error)
+        return ""
 
     @property
     def vectors(self) -> VectorStore:

@@ -211,7 +211,7 @@ class JobRunner(QObject):
         except AppError as error:
             _log.debug("%s failed: %s", title_of(job.request), error, exc_info=True)
             self._end(job, _Kind.FAILURE, JobFailure(error.message, error.hint))
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  (a fault of ours must not end the thread)
             _log.exception("unexpected error in job: %s", title_of(job.request))
             failure = JobFailure(
                 f"Unexpected error: {type(error).__name__}.",
@@ -261,7 +261,7 @@ class JobRunner(QObject):
             return
         try:
             job.generator.close()
-        except Exception:
+        except Exception:  # noqa: BLE001
             _log.exception("unexpected error while cancelling: %s", title_of(job.request))
 
     def _close_all(self) -> None:
@@ -274,7 +274,7 @@ class JobRunner(QObject):
         if self._services is not None:
             try:
                 self._services.close()
-            except Exception:
+            except Exception:  # noqa: BLE001
                 _log.exception("unexpected error while closing the library")
 
     def _post(self, job: _OpenJob, kind: _Kind, payload: object) -> None:

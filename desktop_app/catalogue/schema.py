@@ -1,0 +1,54 @@
+"""The tables of a library, as steps that lead from each version to the next.
+
+A step is never edited once released; a change is a new step at the end. Ids of photos and models are
+never used twice (AUTOINCREMENT): a screen or a folder of embeddings may still hold an old one.
+"""
+
+from __future__ import annotations
+
+# "Cntr" in ASCII: tells our files from other SQLite databases.
+APPLICATION_ID = 0x436E7472
+
+_STEP_1 = """
+CREATE TABLE folder (
+    id INTEGER PRIMARY KEY,
+    path BLOB NOT NULL UNIQUE
+);
+CREATE TABLE photo (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    path BLOB NOT NULL UNIQUE,
+    sort_name TEXT NOT NULL,
+    size_bytes INTEGER NOT NULL,
+    modified_ns INTEGER NOT NULL,
+    width_px INTEGER NOT NULL,
+    height_px INTEGER NOT NULL,
+    state TEXT NOT NULL CHECK (state IN ('indexed', 'unreadable', 'missing')),
+    reason TEXT NOT NULL,
+    digest BLOB
+);
+CREATE INDEX photo_by_time ON photo (state, modified_ns, id);
+CREATE INDEX photo_by_name ON photo (state, sort_name, id);
+CREATE INDEX photo_by_digest ON photo (digest) WHERE digest IS NOT NULL;
+CREATE TABLE signature (
+    photo_id INTEGER PRIMARY KEY REFERENCES photo (id) ON DELETE CASCADE,
+    picture BLOB NOT NULL
+);
+CREATE TABLE model (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    name TEXT NOT NULL,
+    version TEXT NOT NULL,
+    embedding_size INTEGER NOT NULL,
+    UNIQUE (name, version, embedding_size)
+);
+CREATE TABLE vector (
+    model_id INTEGER NOT NULL REFERENCES model (id) ON DELETE CASCADE,
+    photo_id INTEGER NOT NULL REFERENCES photo (id) ON DELETE CASCADE,
+    position INTEGER NOT NULL,
+    PRIMARY KEY (model_id, photo_id)
+) WITHOUT ROWID;
+CREATE INDEX vector_by_photo ON vector (photo_id);
+CREATE INDEX vector_by_position ON vector (model_id, position);
+"""
+
+STEPS: tuple[str, ...] = (_STEP_1,)
+SCHEMA_VERSION = len(STEPS)
