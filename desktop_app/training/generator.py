@@ -14,6 +14,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -98,6 +99,12 @@ class GeneratorConfig:
         return {int(k): v for k, v in self.channels.items() if int(k) <= self.size}
 
 
+def generator_config(saved: dict[str, Any]) -> GeneratorConfig:
+    """A configuration read back from a checkpoint: lists become tuples again."""
+    values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in saved.items()}
+    return GeneratorConfig(**values)
+
+
 class FaceAutoencoder(nn.Module):
     """Encoder, generator and the average code between them."""
 
@@ -134,7 +141,7 @@ def step_errors(model: FaceAutoencoder, pictures: Tensor, steps: int) -> tuple[T
     """L2 of every step and the last images of a set: ((N, steps), (N, 3, S, S))."""
     model.eval()
     errors, images = [], []
-    for x in pictures.split(50):
+    for x in torch.split(pictures, 50):
         y_hat, w_plus = model.start(len(x))
         row = []
         for _ in range(steps):
@@ -167,7 +174,7 @@ class GeneratorTraining:
         self.held_out = AlignedPictures(data, "val", size=config.size).fixed(300)
         self.model = FaceAutoencoder(config)
         self.average = copy.deepcopy(self.model).requires_grad_(False)
-        self.discriminator = Discriminator(config.size, config.widths())
+        self.discriminator = Discriminator(config.size, {k: v // 2 for k, v in config.widths().items()})
         self.optimiser = torch.optim.Adam(
             self.model.parameters(), lr=config.rate, betas=(0.5, 0.99), fused=True
         )

@@ -1,0 +1,203 @@
+"""ReStyle encoder training on a fixed generator, and its one-pass twin for comparison.
+
+Source: ReStyle (Alaluf et al., 2021); reference, section 6: N passes over a batch, image and code
+detached between passes. Differences, for small budgets on a CPU: the optimiser moves after every
+pass instead of after N; batch normalisation keeps the statistics of the start encoder, because each
+pass sees other inputs; and a hinge asks every pass to be no worse than the one before.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from desktop_app.core.errors import UserInputError
+from desktop_app.core.types import Progress
+from desktop_app.training.faces import AlignedPictures, Jitter
+from desktop_app.training.generator import (
+    FaceAutoencoder,
+    GeneratorConfig,
+    crosses,
+    generator_config,
+    step_errors,
+)
+from desktop_app.training.inversion_losses import per_image_l2, reconstruction_loss
+from desktop_app.training.run_folder import Pace, RunFolder, cosine_rate
+
+EVALUATE_EVERY = 8_000  # passes over a picture
+CHECKPOINT_EVERY = 4_000
+SHEET_FACES = 8
+
+
+@dataclass(frozen=True, slots=True)
+class RestyleConfig:
+    """Schedule of a ReStyle run.
+
+    Attributes:
+        steps: Passes N over each batch; 1 trains a one-pass encoder.
+        passes: Pictures times passes in all, so that runs with different N cost the same.
+        batch: Pictures a batch.
+        rate: Highest learning rate of Adam.
+        worse_weight: Weight of the hinge on passes that are worse than the one before.
+        code_penalty: Weight of the mean squared distance of the code from `w_avg`.
+        ema_passes: Half-life of the averaged weights.
+        seed: Seed of sampling.
+    """
+
+    steps: int = 5
+    passes: int = 60_000
+    batch: int = 16
+    rate: float = 5e-4
+    worse_weight: float = 1.0
+    code_penalty: float = 1e-3
+    ema_passes: float = 4_000.0
+    seed: int = 2
+
+
+class RestyleTraining:
+    """One run.
+
+    Args:
+        config: Schedule.
+        generator_run: Folder of the generator run whose averaged networks are the start.
+        data: Folder of aligned pictures.
+        run: Where checkpoint, statistics and sheets go.
+        compile_networks: Use torch.compile.
+    """
+
+    def __init__(
+        self,
+        config: RestyleConfig,
+        generator_run: RunFolder,
+        data: Path,
+        run: RunFolder,
+        *,
+        compile_networks: bool = False,
+    ) -> None:
+        torch.manual_seed(config.seed)
+        self.config = config
+        self.run = run
+        self.generator_config, self.model = load_autoencoder(generator_run)
+        self.model.generator.requires_grad_(False)
+        self.average = copy.deepcopy(self.model).requires_grad_(False)
+        size = self.generator_config.size
+        self.train_set = AlignedPictures(data, "train", size=size)
+        self.held_out = AlignedPictures(data, "val", size=size).fixed(300)
+        self.optimiser = torch.optim.Adam(
+            self.model.encoder.parameters(), lr=config.rate, betas=(0.9, 0.99), fused=True
+        )
+        self.random = torch.Generator().manual_seed(config.seed)
+        self.done = 0
+        self.jitter = Jitter()
+        self._start_image, _ = self.model.start(1)
+        self._encode = torch.compile(self.model.encoder) if compile_networks else self.model.encoder
+        self._decode = torch.compile(self.model.decode) if compile_networks else self.model.decode
+
+    def train(self) -> Iterator[Progress]:
+        """Train to the end; yields after every batch."""
+        pace = Pace(self.done, self.config.passes)
+        self.model.encoder.eval()  # batch normalisation keeps its statistics
+        while self.done < self.config.passes:
+            stats = self._batch()
+            before = self.done
+            self.done += self.config.batch * self.config.steps
+            self.run.log({"passes": self.done, **stats})
+            if crosses(before, self.done, CHECKPOINT_EVERY):
+                self.save()
+            if crosses(before, self.done, EVALUATE_EVERY) or self.done >= self.config.passes:
+                self.evaluate()
+            yield pace.progress(self.done, f"L2 {stats[f'l2_{self.config.steps}']:.4f}")
+        self.save()
+
+    def _batch(self) -> dict[str, float]:
+        for group in self.optimiser.param_groups:
+            warm = min(1.0, (self.done + 1) / 1_000)
+            group["lr"] = self.config.rate * warm * cosine_rate(self.done / self.config.passes)
+        x = self.train_set.batch(self.config.batch, self.jitter, self.random)
+        y_hat = self._start_image.expand_as(x)
+        w_plus = self.model.w_avg.expand(len(x), self.model.generator.n_latent, -1)
+        l2_before: Tensor | None = None
+        stats: dict[str, float] = {}
+        for step in range(1, self.config.steps + 1):
+            stack = torch.cat([x, y_hat], dim=1).contiguous(memory_format=torch.channels_last)
+            w_next = w_plus + self._encode(stack)
+            y_next = self._decode(w_next)
+            l2 = per_image_l2(y_next, x)
+            loss = reconstruction_loss(y_next, x)
+            loss = loss + self.config.code_penalty * (w_next - self.model.w_avg).square().mean()
+            if l2_before is not None:
+                loss = loss + self.config.worse_weight * (l2 - l2_before).clamp_min(0).mean()
+            self.optimiser.zero_grad(set_to_none=True)
+            loss.backward()
+            nn.utils.clip_grad_norm_(self.model.encoder.parameters(), 5.0)
+            self.optimiser.step()
+            self._follow()
+            y_hat, w_plus, l2_before = y_next.detach(), w_next.detach(), l2.detach()
+            stats[f"l2_{step}"] = l2_before.mean().item()
+        return stats
+
+    def _follow(self) -> None:
+        keep = 0.5 ** (self.config.batch / self.config.ema_passes)
+        with torch.no_grad():
+            targets: list[Tensor] = [*self.average.encoder.parameters()]
+            sources: list[Tensor] = [*self.model.encoder.parameters()]
+            torch._foreach_lerp_(targets, sources, 1.0 - keep)
+
+    def evaluate(self) -> Tensor:
+        """L2 of every step on held-out people, noted with a picture sheet; returns the means."""
+        steps = max(self.config.steps, 5)
+        errors, _ = step_errors(self.average, self.held_out, steps)
+        means = errors.mean(dim=0)
+        shown = self.held_out[:SHEET_FACES]
+        rows = [shown] + [step_errors(self.average, shown, n)[1] for n in (1, 2, self.config.steps)]
+        self.run.sheet(f"val_{self.done:07d}.png", rows)
+        self.run.note(
+            {"passes": self.done, **{f"val_l2_step{i + 1}": round(m.item(), 5) for i, m in enumerate(means)}}
+        )
+        return means
+
+    def save(self) -> None:
+        """Write a checkpoint that restores everything."""
+        self.run.save(
+            {
+                "config": asdict(self.config),
+                "generator_config": asdict(self.generator_config),
+                "done": self.done,
+                "model": self.model.state_dict(),
+                "average": self.average.state_dict(),
+                "optimiser": self.optimiser.state_dict(),
+                "random": self.random.get_state(),
+            }
+        )
+
+    def restore(self) -> bool:
+        """Continue from the run's checkpoint; False when there is none."""
+        saved = self.run.load()
+        if saved is None:
+            return False
+        self.done = saved["done"]
+        self.model.load_state_dict(saved["model"])
+        self.average.load_state_dict(saved["average"])
+        self.optimiser.load_state_dict(saved["optimiser"])
+        self.random.set_state(saved["random"])
+        return True
+
+
+def load_autoencoder(run: RunFolder) -> tuple[GeneratorConfig, FaceAutoencoder]:
+    """The averaged networks of a generator or ReStyle run.
+
+    Raises:
+        UserInputError: The folder holds no checkpoint.
+    """
+    saved = run.load()
+    if saved is None:
+        raise UserInputError(f"There is no checkpoint in {run.folder}.", "Train a generator first.")
+    config = generator_config(saved.get("generator_config", saved["config"]))
+    model = FaceAutoencoder(config)
+    model.load_state_dict(saved["average"])
+    return config, model
