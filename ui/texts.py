@@ -7,6 +7,7 @@ from pathlib import Path
 from PySide6.QtCore import QCoreApplication
 
 from desktop_app.core.errors import display_path
+from desktop_app.core.types import HitKind
 
 _UNITS = ("B", "KB", "MB", "GB", "TB")
 
@@ -57,6 +58,16 @@ def similarity_text(similarity: float) -> str:
     """A similarity with two decimals; only a perfect match reads 1.00."""
     shown = min(similarity, 0.99) if similarity < 0.9995 else similarity
     return f"{shown:.2f}"
+
+
+def kind_text(kind: HitKind) -> str:
+    """How a hit relates to the query, as a badge."""
+    names = {
+        HitKind.SIMILAR: _tr("similar"),
+        HitKind.NEAR_DUPLICATE: _tr("duplicate"),
+        HitKind.SAME_FILE: _tr("same file"),
+    }
+    return names[kind]
 
 
 def name_text(path: Path) -> str:

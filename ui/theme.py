@@ -106,6 +106,7 @@ def primary_icon(name: str) -> QIcon:
     return made
 
 
+@functools.lru_cache(maxsize=128)
 def icon_pixmap(name: str, role: QPalette.ColorRole, *, side_px: int) -> QPixmap:
     """An icon as a picture in one colour of the palette."""
     return _drawn(name, QApplication.palette().color(role), side_px=side_px)

@@ -39,11 +39,13 @@ _USE_CASES: dict[type[object], UseCase] = {
     types.SearchRequest: UseCase("search_photos", Urgency.HIGH, "Find similar photos"),
     types.WarmUpRequest: UseCase("warm_up", Urgency.LOW, "Load the engine"),
     types.ModelsRequest: UseCase("list_models", Urgency.NORMAL, "List models"),
+    types.PreviewRequest: UseCase("preview_photo", Urgency.HIGH, "Show a photo"),
     types.FindFacesRequest: UseCase("find_faces", Urgency.NORMAL, "Find faces"),
     types.QuadRequest: UseCase("find_faces", Urgency.HIGH, "Place the crop"),
     types.InvertRequest: UseCase("invert_photo", Urgency.NORMAL, "Invert a face"),
     types.DirectionsRequest: UseCase("edit_photo", Urgency.NORMAL, "Load edit directions"),
     types.EditRequest: UseCase("edit_photo", Urgency.HIGH, "Edit a face"),
+    types.ReportRequest: UseCase("picture_report", Urgency.LOW, "Write a picture report"),
     types.ExportRequest: UseCase("export_photo", Urgency.NORMAL, "Export"),
 }
 

@@ -1,0 +1,22 @@
+"""What the item models of photos answer to views and delegates."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+from PySide6.QtCore import Qt
+
+
+class PhotoRole(IntEnum):
+    """Roles of photo models.
+
+    `ROW` is a `PhotoRow`, or None while its page is on the way; `THUMBNAIL` a `QPixmap` or None;
+    `HAS_FAILED` whether the thumbnail cannot be shown; `SIMILARITY` a float or None; `KIND` a
+    `HitKind` or None.
+    """
+
+    ROW = Qt.ItemDataRole.UserRole + 1
+    THUMBNAIL = Qt.ItemDataRole.UserRole + 2
+    HAS_FAILED = Qt.ItemDataRole.UserRole + 3
+    SIMILARITY = Qt.ItemDataRole.UserRole + 4
+    KIND = Qt.ItemDataRole.UserRole + 5
