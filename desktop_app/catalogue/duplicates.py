@@ -53,8 +53,8 @@ def grey_agreement(a: _Floats, b: _Floats) -> float:
         return 1.0 if all(is_flat) else 0.0
     best = -1.0
     for m in _crop_matrices():
-        a_cropped: _Floats = m @ a @ m.T
-        b_cropped: _Floats = m @ b @ m.T
+        a_cropped = (m @ a @ m.T).astype(np.float32)
+        b_cropped = (m @ b @ m.T).astype(np.float32)
         best = max(best, _correlation(a_cropped, b), _correlation(a, b_cropped))
     return best
 

@@ -1,0 +1,176 @@
+"""Read photos for the encoder, many at once and ahead of it, in a bounded pool of threads."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import TimeoutError as NotYetError
+from dataclasses import dataclass
+from pathlib import Path
+
+from desktop_app.catalogue.decode import UnreadablePhotoError, decode_content, read_photo_file
+from desktop_app.catalogue.duplicates import picture_signature
+from desktop_app.catalogue.scanner import FileStamp
+from desktop_app.catalogue.thumbnails import ThumbnailStore, content_digest
+from desktop_app.core.settings import LibrarySettings
+from desktop_app.core.types import Image
+from desktop_app.jobs.services import Embedder
+
+_log = logging.getLogger(__name__)
+
+_MOST_THREADS = 8
+# Waiting for one slow photo is interrupted this often, so that a search can be served.
+_PATIENCE_S = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class ReadPhoto:
+    """A photo ready for the encoder.
+
+    Attributes:
+        stamp: The file.
+        digest: Digest of its content.
+        width_px: Width of the upright picture.
+        height_px: Height of the upright picture.
+        signature: Of the picture, see `catalogue.duplicates`.
+        prepared: Network input, (input_px, input_px, 3).
+    """
+
+    stamp: FileStamp
+    digest: bytes
+    width_px: int
+    height_px: int
+    signature: bytes
+    prepared: Image
+
+
+@dataclass(frozen=True, slots=True)
+class KnownContent:
+    """A file whose content is in the library already; no pixel of it was read."""
+
+    stamp: FileStamp
+    digest: bytes
+    photo_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class BadPhoto:
+    """A file that cannot be used."""
+
+    stamp: FileStamp
+    reason: str
+    is_lasting: bool
+    is_gone: bool = False
+
+
+Outcome = ReadPhoto | KnownContent | BadPhoto
+
+
+class PhotoReader:
+    """Turns files into network inputs and thumbnails. `read` may be called from any thread.
+
+    Args:
+        embedder: Whose inputs are made.
+        settings: Limits and thumbnail size.
+        thumbnails: Where thumbnails go.
+    """
+
+    def __init__(self, embedder: Embedder, settings: LibrarySettings, *, thumbnails: ThumbnailStore) -> None:
+        self._embedder = embedder
+        self._settings = settings
+        self._thumbnails = thumbnails
+
+    def read(self, stamp: FileStamp, known: Mapping[bytes, int]) -> Outcome:
+        """Read one file.
+
+        Args:
+            stamp: The file.
+            known: Contents that need no decoding, with a photo that has them.
+
+        Raises:
+            ResourceError: The thumbnail cannot be written.
+        """
+        try:
+            content = read_photo_file(stamp.path)
+            digest = content_digest(content)
+            if digest in known:
+                return KnownContent(stamp, digest, known[digest])
+            image, size, prepared = self.decode(content, stamp.path)
+        except UnreadablePhotoError as error:
+            is_gone = not error.is_lasting and not os.path.lexists(stamp.path)
+            return BadPhoto(stamp, error.reason, error.is_lasting, is_gone)
+        self._thumbnails.write(digest, image, longer_side_px=self._settings.thumbnail_px)
+        return ReadPhoto(stamp, digest, *size, picture_signature(image), prepared)
+
+    def decode(self, content: bytes, path: Path | None) -> tuple[Image, tuple[int, int], Image]:
+        """Decode a file's content as the index does.
+
+        Returns:
+            The picture, possibly reduced; width and height of the full one; the network input.
+
+        Raises:
+            UnreadablePhotoError: It is no usable picture.
+        """
+        at_least_px = max(self._embedder.input_px, self._settings.thumbnail_px)
+        photo = decode_content(
+            content, path=path, max_megapixels=self._settings.max_megapixels, at_least_px=at_least_px
+        )
+        return photo.image, (photo.width_px, photo.height_px), self.prepare(photo.image, path)
+
+    def prepare(self, image: Image, path: Path | None) -> Image:
+        """The network input of a picture.
+
+        Raises:
+            UnreadablePhotoError: The picture has a shape that cannot be brought to the input's.
+        """
+        try:
+            return self._embedder.prepare(image)
+        except (ValueError, ArithmeticError, OSError, MemoryError) as error:
+            _log.debug("the encoder cannot take a picture: %r", error)
+            height, width = image.shape[:2]
+            reason = f"Its shape, {width} × {height}, cannot be used by the encoder."
+            raise UnreadablePhotoError(path, reason) from error
+
+
+def read_ahead(
+    reader: PhotoReader, stamps: Sequence[FileStamp], *, known: Mapping[bytes, int], threads: int, ahead: int
+) -> Iterator[Outcome | None]:
+    """Read files in their order, some in advance.
+
+    Args:
+        reader: Reads one file.
+        stamps: The files.
+        known: Contents that need no decoding; may grow meanwhile.
+        threads: Files read at once; 0 chooses.
+        ahead: Outcomes kept in memory at most.
+
+    Yields:
+        One outcome a file, and None whenever the next one takes its time.
+
+    Raises:
+        ResourceError: A thumbnail cannot be written.
+    """
+    count = threads or min(_MOST_THREADS, os.cpu_count() or 1)
+    pool = ThreadPoolExecutor(count, thread_name_prefix="decode")
+    waiting: deque[Future[Outcome]] = deque()
+    try:
+        rest = iter(stamps)
+        for stamp in rest:
+            waiting.append(pool.submit(reader.read, stamp, known))
+            if len(waiting) >= max(ahead, count):
+                break
+        while waiting:
+            try:
+                outcome = waiting[0].result(timeout=_PATIENCE_S)
+            except NotYetError:
+                yield None
+                continue
+            waiting.popleft()
+            if (stamp_or_none := next(rest, None)) is not None:
+                waiting.append(pool.submit(reader.read, stamp_or_none, known))
+            yield outcome
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
