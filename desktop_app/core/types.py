@@ -585,6 +585,43 @@ class ExportResult:
     warnings: tuple[str, ...] = ()
 
 
+# --- the picture report ---------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class ReportRequest:
+    """Index folders, find similar photos, invert a face, and write all that as a page.
+
+    Attributes:
+        folders: Folders of photos.
+        out: Folder of the report; made when missing.
+        queries: Photos whose neighbours are shown.
+        faces: Files tried for the inversion, or empty for the photos of the folders.
+    """
+
+    folders: tuple[Path, ...]
+    out: Path
+    queries: int = 8
+    faces: tuple[Path, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ReportResult:
+    """The written page.
+
+    Attributes:
+        page: The HTML file.
+        photos: Photos indexed.
+        queries: Queries shown.
+        inverted: Faces inverted.
+    """
+
+    page: Path
+    photos: int
+    queries: int
+    inverted: int
+
+
 # --- models --------------------------------------------------------------------------------------
 
 

@@ -1,0 +1,119 @@
+"""`contrastyle train generator` and `contrastyle train restyle`."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from desktop_app.core.errors import UserInputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from desktop_app.cli.app import Console
+    from desktop_app.core.types import Progress
+
+SIZES = (32, 64, 128)
+
+
+def add_parsers(train: Any) -> None:  # Any: argparse gives its subparsers no public type
+    """Add both commands below `train`."""
+    generator = train.add_parser(
+        "generator",
+        help="train a StyleGAN2 generator as an autoencoder, then sharpen it with a discriminator",
+    )
+    _shared(generator)
+    generator.add_argument("--images", type=int, default=0, help="pictures seen by the autoencoder stage")
+    generator.add_argument("--sharpen", type=int, default=-1, help="pictures seen with the discriminator")
+    generator.add_argument("--size", type=int, default=64, choices=SIZES, help="pixels")
+    generator.set_defaults(command=train_generator)
+    restyle = train.add_parser("restyle", help="train a ReStyle encoder on a finished generator run")
+    _shared(restyle)
+    restyle.add_argument("--generator", type=Path, required=True, help="folder of the generator run")
+    restyle.add_argument("--steps", type=int, default=5, help="passes N; 1 trains a one-pass encoder")
+    restyle.add_argument("--passes", type=int, default=0, help="pictures times passes")
+    restyle.add_argument("--publish", default="", metavar="NAME", help="write the result as a model")
+    restyle.add_argument("--models", type=Path, help="folder for the model; default: your model folder")
+    restyle.add_argument("--title", default="Faces, trained here")
+    restyle.add_argument("--licence", default="as the training pictures")
+    restyle.add_argument("--sources", default="see the training run")
+    restyle.set_defaults(command=train_restyle)
+
+
+def train_generator(args: argparse.Namespace, console: Console) -> dict[str, object]:
+    """Run or resume a generator training."""
+    from desktop_app.training.generator import GeneratorConfig, GeneratorTraining
+    from desktop_app.training.run_folder import RunFolder
+
+    config = replace(GeneratorConfig(), size=args.size)
+    if args.images:
+        config = replace(config, images=args.images)
+    if args.sharpen >= 0:
+        config = replace(config, sharpen_images=args.sharpen)
+    run = RunFolder(args.out)
+    _prepare(args)
+    training = GeneratorTraining(config, args.data, run, compile_networks=args.compile)
+    _start(run, asdict(config), training.restore)
+    _follow(training.steps(), training.save, console)
+    console.line(f"Trained on {training.seen} pictures; the run is in {args.out}.")
+    return {"run": str(args.out), "images": training.seen}
+
+
+def train_restyle(args: argparse.Namespace, console: Console) -> dict[str, object]:
+    """Run or resume a ReStyle training; publish it when asked."""
+    from desktop_app.training.publish import Publication, publish_restyle
+    from desktop_app.training.restyle import RestyleConfig, RestyleTraining
+    from desktop_app.training.run_folder import RunFolder
+
+    config = replace(RestyleConfig(), steps=args.steps)
+    if args.passes:
+        config = replace(config, passes=args.passes)
+    run = RunFolder(args.out)
+    _prepare(args)
+    training = RestyleTraining(
+        config, RunFolder(args.generator), args.data, run, compile_networks=args.compile
+    )
+    _start(run, asdict(config), training.restore)
+    _follow(training.train(), training.save, console)
+    answer: dict[str, object] = {"run": str(args.out), "passes": training.done}
+    if args.publish:
+        folder = args.models or console.paths.models
+        words = Publication(args.publish, folder, args.title, args.licence, args.sources)
+        card = publish_restyle(run, args.data, words)
+        console.line(f"Wrote {card.weights_file} ({card.bytes / 1e6:.1f} MB): {card.facts}")
+        answer.update(model=card.name, file=str(card.weights_file), facts=card.facts)
+    return answer
+
+
+def _shared(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--data", type=Path, required=True, help="folder of aligned pictures")
+    parser.add_argument("--out", type=Path, required=True, help="folder of the run")
+    parser.add_argument("--resume", action="store_true", help="continue from the run's checkpoint")
+    parser.add_argument("--compile", action="store_true", help="compile the networks (needs a C++ compiler)")
+    parser.add_argument("--threads", type=int, default=0, help="CPU threads; 0: torch's own choice")
+
+
+def _prepare(args: argparse.Namespace) -> None:
+    from desktop_app.engine.device import set_threads
+
+    if (args.out / "checkpoint.pt").is_file() and not args.resume:
+        raise UserInputError(
+            f"The folder {args.out} already holds a run.", "Add --resume to continue it, or choose another."
+        )
+    set_threads(args.threads)
+
+
+def _start(run: Any, config: dict[str, Any], restore: Any) -> None:
+    if not restore():
+        run.describe(config)
+
+
+def _follow(steps: Iterator[Progress], save: Any, console: Console) -> None:
+    try:
+        for progress in steps:
+            console.progress(progress)
+    except KeyboardInterrupt:
+        save()
+        raise
