@@ -28,8 +28,7 @@ warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
 warnings.filterwarnings("ignore", category=PillowImage.DecompressionBombWarning)
 
 _FORMAT_OF_ENDING = {
-    "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif"),
-    "MPO": (".mpo",),
+    "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif", ".mpo"),
     "PNG": (".png", ".apng"),
     "GIF": (".gif",),
     "WEBP": (".webp",),
@@ -50,8 +49,6 @@ _FORMAT_OF_ENDING = {
     "PSD": (".psd",),
 }
 PHOTO_ENDINGS = frozenset(ending for endings in _FORMAT_OF_ENDING.values() for ending in endings)
-# Tried on every file, whatever its ending. No format that starts another program (EPS) is among them.
-_FORMATS = tuple(_FORMAT_OF_ENDING)
 _MAX_FILE_BYTES = 1 << 30
 # Larger pictures are decoded one at a time, so that memory stays bounded.
 _LARGE_PIXELS = 30_000_000
@@ -189,11 +186,11 @@ def decode_content(
     content: bytes, *, path: Path | None, max_megapixels: int, at_least_px: int | None
 ) -> DecodedPhoto:
     """Decode the bytes of a photo file; arguments and errors as for `decode_photo`."""
-    _register_formats(max_megapixels)
+    formats = _formats(max_megapixels)
     if not content:
         raise UnreadablePhotoError(path, "The file is empty.")
     try:
-        with PillowImage.open(io.BytesIO(content), formats=_FORMATS) as file:
+        with PillowImage.open(io.BytesIO(content), formats=formats) as file:
             _check_size(file.size, path, max_megapixels)
             width_px, height_px = file.size
             is_drafted = _draft(file, at_least_px)
@@ -224,8 +221,11 @@ def decode_content(
     return DecodedPhoto(image=image, width_px=width_px, height_px=height_px)
 
 
-def _register_formats(max_megapixels: int) -> None:
-    """Teach Pillow HEIC and let our own limit be the one that decides."""
+def _formats(max_megapixels: int) -> tuple[str, ...]:
+    """The formats tried on a file, whatever its ending; none that starts another program (EPS).
+
+    Also lets our own size limit be the one that decides.
+    """
     with _registration:
         limit = max_megapixels * 1_000_000
         if PillowImage.MAX_IMAGE_PIXELS is None or limit > PillowImage.MAX_IMAGE_PIXELS:
@@ -233,7 +233,9 @@ def _register_formats(max_megapixels: int) -> None:
         if "HEIF" not in PillowImage.OPEN:
             import pillow_heif
 
+            PillowImage.init()
             pillow_heif.register_heif_opener()
+        return tuple(name for name in _FORMAT_OF_ENDING if name in PillowImage.OPEN)
 
 
 def _check_size(size: tuple[int, int], path: Path | None, max_megapixels: int) -> None:

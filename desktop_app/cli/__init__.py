@@ -1,0 +1,1 @@
+"""The program without a window: the same jobs, from a terminal."""
