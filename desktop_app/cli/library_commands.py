@@ -109,11 +109,16 @@ def _use_encoder(args: argparse.Namespace, console: Console) -> None:
 
 
 def _show_summary(summary: IndexSummary, console: Console) -> None:
-    console.line(
-        f"{summary.photos_total:,} photos in the library: {summary.added:,} added, "
-        f"{summary.changed:,} changed, {summary.unchanged:,} unchanged, {summary.missing:,} missing, {summary.unreadable:,} unreadable, "
-        f"{summary.ignored:,} other files ignored. {duration_text(summary.seconds)}."
-    )
+    counts = [
+        f"{summary.added:,} added",
+        f"{summary.changed:,} changed",
+        f"{summary.unchanged:,} unchanged",
+        f"{summary.missing:,} missing",
+        f"{summary.unreadable:,} unreadable",
+        f"{summary.ignored:,} other files ignored",
+    ]
+    console.line(f"{summary.photos_total:,} photos in the library: {', '.join(counts)}.")
+    console.line(f"It took {duration_text(summary.seconds)}.")
     if summary.problems:
         console.line("Left out:")
     for problem in summary.problems:
