@@ -1,0 +1,97 @@
+"""One edit slider: label, strength, and a slider whose middle is "no change"."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QEvent, QObject, Qt, Signal
+from PySide6.QtWidgets import QSlider, QWidget
+
+from desktop_app.core.types import DirectionInfo
+from ui.widgets.controls import column, label, row
+
+_POSITIONS = 100
+
+
+class DirectionSlider(QWidget):
+    """A slider for one direction; a double click resets it.
+
+    Signals:
+        moved: The strength changed (the direction's name).
+        settled: The user let go (the direction's name): a state worth undoing to.
+
+    Args:
+        direction: What the slider changes.
+        parent: Qt owner.
+    """
+
+    moved = Signal(str)
+    settled = Signal(str)
+
+    def __init__(self, direction: DirectionInfo, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.direction = direction
+        self._slider = QSlider(Qt.Orientation.Horizontal)
+        self._value = label(role="value")
+        self._build_ui()
+        self._slider.valueChanged.connect(self._on_value)
+        self._slider.sliderReleased.connect(self._on_released)
+
+    @property
+    def strength(self) -> float:
+        """The strength now; 0 changes nothing."""
+        position = self._slider.value() / _POSITIONS
+        limit = self.direction.maximum if position > 0 else -self.direction.minimum
+        return position * limit
+
+    def set_strength(self, strength: float) -> None:
+        """Move the slider without telling anybody."""
+        limit = self.direction.maximum if strength > 0 else -self.direction.minimum
+        position = round(_POSITIONS * strength / limit) if limit else 0
+        self._slider.blockSignals(True)
+        self._slider.setValue(position)
+        self._slider.blockSignals(False)
+        self._show_value()
+
+    def reset(self) -> None:
+        """Go back to no change."""
+        if self._slider.value() != 0:
+            self._slider.setValue(0)
+
+    def _build_ui(self) -> None:
+        low = -_POSITIONS if self.direction.minimum < 0 else 0
+        high = _POSITIONS if self.direction.maximum > 0 else 0
+        self._slider.setRange(low, high)
+        self._slider.setPageStep(10)
+        self._slider.setProperty("role", "centred")
+        self._slider.setAccessibleName(self.direction.label)
+        self._slider.setToolTip(
+            self.tr("{} ({}). Double-click to reset.").format(self.direction.label, self.direction.name)
+        )
+        self._slider.installEventFilter(self)
+        head = row(label(self.direction.label), None, self._value)
+        box = column(spacing=0)
+        box.addLayout(head)
+        box.addWidget(self._slider)
+        self.setLayout(box)
+        self._show_value()
+
+    def _show_value(self) -> None:
+        self._value.setText(f"{self.strength:+.1f}" if self._slider.value() else "0")
+
+    def _on_value(self, _value: int) -> None:
+        self._show_value()
+        self.moved.emit(self.direction.name)
+        if not self._slider.isSliderDown():
+            self.settled.emit(self.direction.name)
+
+    def _on_released(self) -> None:
+        self.settled.emit(self.direction.name)
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        """Reset on a double click; let the wheel scroll the list unless the slider has the focus."""
+        if event.type() == QEvent.Type.MouseButtonDblClick:
+            self.reset()
+            return True
+        if event.type() == QEvent.Type.Wheel and not self._slider.hasFocus():
+            event.ignore()
+            return True
+        return super().eventFilter(watched, event)

@@ -1,0 +1,285 @@
+"""An inversion as it runs and when it is done: steps, heat maps, figures, compare view, edits."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from PySide6.QtCore import QModelIndex, Qt, Signal
+from PySide6.QtGui import QPixmap
+from PySide6.QtWidgets import QButtonGroup, QFrame, QHBoxLayout, QLabel, QPushButton, QSlider, QWidget
+
+from desktop_app.core.types import AlignedFace, EditResult, InversionResult, InversionStep
+from ui import texts
+from ui.editing.edit_panel import EditPanel
+from ui.editing.export_panel import ExportPanel
+from ui.inversion.change_chart import ChangeChart
+from ui.inversion.colour_map import legend_image
+from ui.inversion.compare_view import CompareView
+from ui.inversion.step_list_model import StepListModel
+from ui.inversion.step_strip import StepStrip
+from ui.job_center import JobCenter
+from ui.qt_image import to_qimage
+from ui.widgets.controls import button, column, frame, label, row, separator
+
+_PANEL_PX = 312
+_TILE_PX = 88
+_CHART_PX = 300
+_LEGEND_PX = (110, 8)
+
+
+class ResultView(QFrame):
+    """Everything about one inversion.
+
+    Signals:
+        stop_wanted: The user wants no further step.
+
+    Args:
+        jobs: Answers requests.
+        parent: Qt owner.
+    """
+
+    stop_wanted = Signal()
+
+    def __init__(self, jobs: JobCenter, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._model = StepListModel(self)
+        self._planned = 0
+        self._shown_row = 0
+        self._follows = True
+        self._edited: QPixmap | None = None
+        self._edited_s = 0.0
+        self.edits = EditPanel(jobs)
+        self.exports = ExportPanel(jobs)
+        self._compare = CompareView()
+        self._strip = StepStrip(_TILE_PX)
+        self._chart = ChangeChart()
+        self._scrub = QSlider(Qt.Orientation.Horizontal)
+        self._headline = label(role="heading")
+        self._figures = label(role="muted")
+        self._build_ui()
+        self._connect()
+
+    def begin(self, steps: int) -> None:
+        """Make ready for a new inversion."""
+        self._planned = steps
+        self._model.clear()
+        self._chart.set_planned(steps)
+        self._chart.set_steps(())
+        self._edited = None
+        self._shown_row = 0
+        self._follows = True
+        self._compare.set_before(None, "")
+        self._compare.set_after(None, "")
+        self._headline.setText(self.tr("Inverting …"))
+        self._figures.setText(self.tr("Preparing the face"))
+        self._scrub.setEnabled(False)
+        self._stop.setVisible(True)
+        self.edits.close_session(self.tr("Edits are offered when the inversion is done."))
+        self.exports.close_session()
+
+    def show_face(self, face: AlignedFace) -> None:
+        """Show the aligned face and the start."""
+        self._model.set_face(face)
+        self._compare.set_before(self._model.picture(0), self.tr("Input"))
+        self._show_row(1)
+
+    def show_step(self, step: InversionStep) -> None:
+        """Add a step; the view follows unless the user looks at another one."""
+        self._model.add_step(step)
+        self._chart.set_steps(self._model.steps)
+        self._scrub.setRange(1, len(self._model.steps))
+        self._scrub.setEnabled(len(self._model.steps) > 1)
+        if self._follows:
+            self._show_row(self._model.row_of_step(step.index))
+
+    def finish(self, result: InversionResult, origin: Path | None) -> None:
+        """The inversion is done: offer edits and saving."""
+        self._stop.setVisible(False)
+        self._chart.set_planned(result.steps)
+        self.edits.open_session(result)
+        self.edits.set_step(self._edit_step())
+        self.exports.open_session(result, origin)
+        self._show_figures()
+
+    def give_up(self, headline: str, reason: str) -> None:
+        """The inversion did not finish: say why; steps so far stay in view."""
+        self._stop.setVisible(False)
+        self._headline.setText(headline)
+        self._figures.setText(reason)
+        self.edits.close_session(self.tr("Edits need a finished inversion."))
+
+    @property
+    def shown_row(self) -> int:
+        """The row of the strip that is shown large."""
+        return self._shown_row
+
+    # --- building -----------------------------------------------------------------------------------
+
+    def _build_ui(self) -> None:
+        self.setObjectName("page")
+        self._strip.setModel(self._model)
+        self._scrub.setRange(1, 1)
+        self._scrub.setPageStep(1)
+        self._scrub.setAccessibleName(self.tr("Step that is shown"))
+        self._scrub.setToolTip(self.tr("Scrub through the steps"))
+        self._stop = button(self.tr("Stop"), icon="close")
+        self._faces_mode = self._mode_button(self.tr("Compare"), self.tr("Input and step, side by side"))
+        self._single_mode = self._mode_button(self.tr("Step only"), self.tr("The step alone"))
+        self._heat_mode = self._mode_button(self.tr("Change"), self.tr("Where this step changed the picture"))
+        self._faces_mode.setChecked(True)
+        self._modes = QButtonGroup(self)
+        for one in (self._faces_mode, self._single_mode, self._heat_mode):
+            self._modes.addButton(one)
+        words = column(self._headline, self._figures, spacing=2)
+        head = row(spacing=6)
+        head.addLayout(words, 1)
+        for part in (self._stop, self._faces_mode, self._single_mode, self._heat_mode):
+            head.addWidget(part)
+        centre = column(spacing=6)
+        centre.setContentsMargins(18, 6, 14, 8)
+        centre.addLayout(head)
+        centre.addWidget(self._compare, 1)
+        centre.addLayout(row(label(self.tr("Steps"), role="muted"), self._scrub, spacing=12))
+        centre.addLayout(self._bottom())
+        side = frame("sidePanel")
+        side.setFixedWidth(_PANEL_PX)
+        side_box = column(spacing=12)
+        side_box.setContentsMargins(16, 16, 8, 14)
+        side_box.addWidget(self.edits, 1)
+        side_box.addWidget(separator())
+        side_box.addWidget(self.exports)
+        side.setLayout(side_box)
+        main = row(spacing=0)
+        main.addLayout(centre, 1)
+        main.addWidget(side)
+        self.setLayout(main)
+
+    def _mode_button(self, text: str, tip: str) -> QPushButton:
+        made = button(text, tip=tip)
+        made.setCheckable(True)
+        return made
+
+    def _bottom(self) -> QHBoxLayout:
+        self._shared = button(
+            self.tr("One scale"), tip=self.tr("Heat maps of all steps share one scale; else each has its own")
+        )
+        self._shared.setCheckable(True)
+        self._shared.setChecked(True)
+        legend = QLabel()
+        legend.setPixmap(QPixmap.fromImage(to_qimage(legend_image(*_LEGEND_PX))))
+        legend.setToolTip(self.tr("Change against the step before"))
+        legend_row = row(
+            label(self.tr("changed least"), role="value"), legend, label(self.tr("most"), role="value"), None,
+            self._shared, spacing=8,
+        )  # fmt: skip
+        left = column(self._strip, spacing=4)
+        left.addLayout(legend_row)
+        card = frame("card", column(self._chart, margin=6))
+        card.setFixedWidth(_CHART_PX)
+        line = row(spacing=14)
+        line.addLayout(left, 1)
+        line.addWidget(card)
+        return line
+
+    def _connect(self) -> None:
+        self._strip.selectionModel().currentChanged.connect(self._choose_tile)
+        self._scrub.valueChanged.connect(self._scrub_to)
+        self._shared.toggled.connect(self._share_scale)
+        self._modes.buttonToggled.connect(self._show_mode)
+        self._stop.clicked.connect(self.stop_wanted)
+        self.edits.rendered.connect(self._show_edit)
+        self.edits.cleared.connect(self._clear_edit)
+        self.exports.edit_wanted.connect(self._hand_edit_to_export)
+
+    # --- what is shown ------------------------------------------------------------------------------
+
+    def _choose_tile(self, current: QModelIndex, _previous: QModelIndex) -> None:
+        if current.isValid() and current.row() != self._shown_row:
+            self._follows = current.row() == self._model.rowCount() - 1
+            self._show_row(current.row())
+
+    def _scrub_to(self, step: int) -> None:
+        row_number = self._model.row_of_step(step)
+        self._follows = row_number == self._model.rowCount() - 1
+        self._show_row(row_number)
+
+    def _show_row(self, number: int) -> None:
+        if not 0 <= number < self._model.rowCount():
+            return
+        self._shown_row = number
+        index = self._model.index(number, 0)
+        if self._strip.currentIndex() != index:
+            self._strip.setCurrentIndex(index)
+        step = self._model.step_of_row(number)
+        self._chart.set_current(step)
+        if step:
+            self._scrub.blockSignals(True)
+            self._scrub.setValue(step)
+            self._scrub.blockSignals(False)
+            self._edited = None
+            self.edits.set_step(self._edit_step())
+        self._show_picture()
+        self._show_figures()
+
+    def _edit_step(self) -> int:
+        return self._model.step_of_row(self._shown_row)
+
+    def _show_mode(self, _button: object, _is_on: bool) -> None:
+        self._show_picture()
+
+    def _share_scale(self, is_shared: bool) -> None:
+        self._model.set_scale_shared(is_shared)
+        self._show_picture()
+
+    def _show_picture(self) -> None:
+        name = str(self._model.index(self._shown_row, 0).data() or "")
+        if self._heat_mode.isChecked():
+            self._compare.set_is_split(False)
+            picture = self._model.heat(self._shown_row)
+            self._compare.set_after(picture or self._model.picture(self._shown_row), name)
+            return
+        self._compare.set_is_split(self._faces_mode.isChecked() and self._shown_row > 0)
+        if self._edited is not None:
+            self._compare.set_after(self._edited, self.tr("{}, edited").format(name))
+        else:
+            self._compare.set_after(self._model.picture(self._shown_row), name)
+
+    def _show_figures(self) -> None:
+        step_number = self._model.step_of_row(self._shown_row)
+        if not step_number:
+            names = (self.tr("Input"), self.tr("Average face"))
+            notes = (self.tr("the aligned crop"), self.tr("where the first step starts"))
+            if self._shown_row < len(names) and self._model.rowCount():
+                self._headline.setText(names[self._shown_row])
+                self._figures.setText(notes[self._shown_row])
+            return
+        step = self._model.steps[step_number - 1]
+        self._headline.setText(self.tr("Step {} of {}").format(step.index, max(self._planned, step.index)))
+        parts = [
+            self.tr("L2 {:.4f}").format(step.l2),
+            self.tr("change {:.0f} % of step 1").format(100 * step.relative_change),
+            texts.seconds_text(step.seconds),
+        ]
+        if self._edited is not None:
+            parts.append(self.tr("edit rendered in {}").format(texts.seconds_text(self._edited_s)))
+        self._figures.setText("   ·   ".join(parts))
+
+    # --- edits --------------------------------------------------------------------------------------
+
+    def _show_edit(self, answer: EditResult) -> None:
+        self._edited = QPixmap.fromImage(to_qimage(answer.image))
+        self._edited_s = answer.seconds
+        if not self._model.step_of_row(self._shown_row):
+            self._shown_row = self._model.rowCount() - 1
+        if self._heat_mode.isChecked():
+            self._faces_mode.setChecked(True)
+        self._show_picture()
+        self._show_figures()
+
+    def _clear_edit(self) -> None:
+        self._edited = None
+        self._show_picture()
+        self._show_figures()
+
+    def _hand_edit_to_export(self) -> None:
+        self.exports.set_edit(self.edits.edit)

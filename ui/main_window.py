@@ -1,0 +1,338 @@
+"""The window: navigation rail, pages, menus and status; connects pages to the jobs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from PySide6.QtCore import QSize, Qt, QTimer, Signal
+from PySide6.QtGui import QAction, QCloseEvent, QKeySequence, QPaintEvent
+from PySide6.QtWidgets import (
+    QButtonGroup,
+    QFrame,
+    QMainWindow,
+    QMessageBox,
+    QStackedWidget,
+    QToolButton,
+    QWidget,
+)
+
+from desktop_app import __version__
+from desktop_app.core.errors import ResourceError, display_path
+from desktop_app.core.paths import AppPaths
+from desktop_app.core.settings import Settings, save_settings
+from desktop_app.core.types import EngineReady, JobFailure, ModelInfo, WarmUpRequest
+from ui import file_dialogs, theme
+from ui.catalogue.catalogue_page import CataloguePage
+from ui.catalogue.similar_view import Query
+from ui.catalogue.thumbnail_cache import ThumbnailCache
+from ui.inversion.inversion_page import InversionPage
+from ui.job_center import JobCenter, Runner
+from ui.models.models_page import ModelsPage
+from ui.notifications import MessagesDialog, Notifications
+from ui.settings.settings_dialog import SettingsDialog, needs_restart
+from ui.status_area import StatusArea
+from ui.widgets.controls import column, frame, row
+from ui.widgets.drop_area import offered_by_clipboard
+
+_START_SIZE = QSize(1320, 860)
+_RAIL_PX = 84
+_WARM_UP_AFTER_MS = 250
+
+
+class MainWindow(QMainWindow):
+    """The window of the program.
+
+    Signals:
+        first_painted: The window is on the screen.
+
+    Args:
+        runner: Answers requests.
+        settings: Settings of this run.
+        paths: Folders of the installation.
+    """
+
+    first_painted = Signal()
+
+    def __init__(self, runner: Runner, settings: Settings, paths: AppPaths) -> None:
+        super().__init__()
+        self._settings = settings
+        self._paths = paths
+        self._models: tuple[ModelInfo, ...] = ()
+        self._is_painted = False
+        self._jobs = JobCenter(runner, self)
+        self._thumbnails = ThumbnailCache(self)
+        self._library = CataloguePage(self._jobs, self._thumbnails)
+        self._faces = InversionPage(self._jobs, settings.inversion)
+        self._models_page = ModelsPage(self._jobs, paths.models)
+        self._status = StatusArea(self._jobs)
+        self._build_ui()
+        self._build_menus()
+        self._connect()
+        self._library.set_top_k(settings.search.top_k)
+
+    @property
+    def notifications(self) -> Notifications:
+        """Where errors and notices are shown."""
+        return self._notifications
+
+    def start(self) -> None:
+        """Load what the pages show; called when the window is on the screen."""
+        self._library.load()
+        QTimer.singleShot(_WARM_UP_AFTER_MS, self, self._warm_up)
+
+    # --- building -----------------------------------------------------------------------------------
+
+    def _build_ui(self) -> None:
+        self.setWindowTitle("Contrastyle")
+        self.resize(_START_SIZE.boundedTo(self.screen().availableSize()))
+        self._pages = QStackedWidget()
+        self._pages.setObjectName("pages")
+        for page in (self._library, self._faces, self._models_page):
+            self._pages.addWidget(page)
+        body = row(self._build_rail(), spacing=0)
+        body.addWidget(self._pages, 1)
+        outer = column(spacing=0)
+        outer.addLayout(body, 1)
+        outer.addWidget(self._status)
+        central = QWidget()
+        central.setLayout(outer)
+        self.setCentralWidget(central)
+        self._notifications = Notifications(self._pages, display_path(self._paths.logs / "contrastyle.log"))
+
+    def _build_rail(self) -> QFrame:
+        self._rail_group = QButtonGroup(self)
+        self._rail_group.setExclusive(True)
+        box = column(spacing=6)
+        box.setContentsMargins(8, 12, 8, 12)
+        entries = (
+            ("library", self.tr("Library"), self.tr("Your photos (Ctrl+1)")),
+            ("faces", self.tr("Faces"), self.tr("Invert and edit a face (Ctrl+2)")),
+            ("models", self.tr("Models"), self.tr("What the program computes with (Ctrl+3)")),
+        )
+        for number, (icon, text, tip) in enumerate(entries):
+            entry = self._rail_button(icon, text, tip)
+            entry.setCheckable(True)
+            self._rail_group.addButton(entry, number)
+            box.addWidget(entry)
+        self._rail_group.button(0).setChecked(True)
+        box.addStretch(1)
+        self._messages_button = self._rail_button(
+            "bell", self.tr("Messages"), self.tr("All messages since the start")
+        )
+        self._settings_button = self._rail_button(
+            "settings", self.tr("Settings"), self.tr("Settings (Ctrl+,)")
+        )
+        box.addWidget(self._messages_button)
+        box.addWidget(self._settings_button)
+        rail = frame("rail", box)
+        rail.setFixedWidth(_RAIL_PX)
+        rail.setAccessibleName(self.tr("Pages"))
+        return rail
+
+    def _rail_button(self, icon: str, text: str, tip: str) -> QToolButton:
+        made = QToolButton()
+        made.setIcon(theme.icon(icon))
+        made.setIconSize(QSize(24, 24))
+        made.setText(text)
+        made.setToolTip(tip)
+        made.setAccessibleName(text)
+        made.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextUnderIcon)
+        made.setFixedWidth(_RAIL_PX - 16)
+        made.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        return made
+
+    def _build_menus(self) -> None:
+        file_menu = self.menuBar().addMenu(self.tr("&File"))
+        self._action(file_menu.addAction, self.tr("Add folder …"), "Ctrl+Shift+O", self._add_folder)
+        self._action(file_menu.addAction, self.tr("Open a picture …"), "Ctrl+O", self._open_picture)
+        self._action(file_menu.addAction, self.tr("Paste a picture"), "Ctrl+V", self.paste)
+        self._action(file_menu.addAction, self.tr("Look for new photos"), "F5", self._library.rescan)
+        file_menu.addSeparator()
+        self._action(file_menu.addAction, self.tr("Settings …"), "Ctrl+,", self.open_settings)
+        self._action(file_menu.addAction, self.tr("Quit"), "Ctrl+Q", self.close)
+        view_menu = self.menuBar().addMenu(self.tr("&View"))
+        for number, text in enumerate((self.tr("Library"), self.tr("Faces"), self.tr("Models"))):
+            action = view_menu.addAction(text)
+            action.setShortcut(QKeySequence(f"Ctrl+{number + 1}"))
+            action.setData(number)
+            action.triggered.connect(self._go_to_sender)
+        view_menu.addSeparator()
+        self._action(view_menu.addAction, self.tr("Full screen"), "F11", self._toggle_full_screen)
+        help_menu = self.menuBar().addMenu(self.tr("&Help"))
+        self._action(help_menu.addAction, self.tr("Keyboard"), "F1", self._show_keys)
+        self._action(help_menu.addAction, self.tr("Messages"), "", self._show_messages)
+        self._action(help_menu.addAction, self.tr("Open the log folder"), "", self._show_log_folder)
+        self._action(help_menu.addAction, self.tr("About Contrastyle"), "", self._show_about)
+
+    def _action(
+        self, add: Callable[[str], QAction], text: str, keys: str, slot: Callable[[], object]
+    ) -> None:
+        action = add(text)
+        if keys:
+            action.setShortcut(QKeySequence(keys))
+        action.triggered.connect(slot)
+
+    def _connect(self) -> None:
+        self._rail_group.idClicked.connect(self.show_page)
+        self._settings_button.clicked.connect(self.open_settings)
+        self._messages_button.clicked.connect(self._show_messages)
+        self._jobs.job_failed.connect(self._notifications.show_failure)
+        self._library.invert_wanted.connect(self._invert)
+        self._library.status_changed.connect(self._status.show_library)
+        self._library.notice.connect(self._notify)
+        self._faces.saved.connect(self._notifications.show_message)
+        self._faces.library_wanted.connect(self._show_library)
+        self._models_page.models_known.connect(self._take_models)
+
+    # --- pages --------------------------------------------------------------------------------------
+
+    def show_page(self, number: int) -> None:
+        """Show a page: 0 library, 1 faces, 2 models."""
+        self._rail_group.button(number).setChecked(True)
+        self._pages.setCurrentIndex(number)
+
+    def paste(self) -> None:
+        """Give what lies in the clipboard to the page that is shown."""
+        offered = offered_by_clipboard()
+        if not offered:
+            self._notifications.notify(
+                self.tr("There is no picture in the clipboard."),
+                hint=self.tr("Copy a picture or an image file first."),
+            )
+        elif self._pages.currentWidget() is self._faces:
+            self._faces.take(offered)
+        else:
+            self.show_page(0)
+            self._library.take(offered)
+
+    def open_settings(self) -> None:
+        """Show the settings dialog."""
+        dialog = SettingsDialog(self._settings, self._models, parent=self)
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.accepted.connect(self._take_settings)
+        self._settings_dialog = dialog
+        dialog.open()
+
+    def _take_settings(self) -> None:
+        new, old = self._settings_dialog.settings(), self._settings
+        try:
+            save_settings(new, self._paths.settings_file)
+        except ResourceError as error:
+            self._notifications.show_failure(JobFailure(error.message, error.hint))
+            return
+        self._settings = new
+        self._faces.set_steps(new.inversion.steps)
+        self._library.set_top_k(new.search.top_k)
+        if needs_restart(old, new):
+            self._notifications.notify(
+                self.tr("The settings were saved."),
+                hint=self.tr("Some of them take effect at the next start of the program."),
+            )
+        else:
+            self._notifications.notify(self.tr("The settings were saved."))
+
+    def _go_to_sender(self) -> None:
+        action = self.sender()
+        if isinstance(action, QAction):
+            self.show_page(int(action.data()))
+
+    def _add_folder(self) -> None:
+        self.show_page(0)
+        self._library.add_folder()
+
+    def _open_picture(self) -> None:
+        if self._pages.currentWidget() is self._faces:
+            self._faces.open_picture()
+        else:
+            self.show_page(0)
+            self._library.open_picture()
+
+    def _invert(self, query: Query) -> None:
+        self.show_page(1)
+        self._faces.open(query)
+
+    def _show_library(self) -> None:
+        self.show_page(0)
+
+    def _toggle_full_screen(self) -> None:
+        self.setWindowState(self.windowState() ^ Qt.WindowState.WindowFullScreen)
+
+    # --- engine and models --------------------------------------------------------------------------
+
+    def _warm_up(self) -> None:
+        self._status.show_engine(self.tr("Engine is loading …"))
+        handle = self._jobs.submit(WarmUpRequest())
+        handle.finished.connect(self._show_engine)
+        handle.failed.connect(self._show_engine_failure)
+        self._models_page.load()
+
+    def _show_engine(self, ready: EngineReady) -> None:
+        threads = self.tr("1 thread") if ready.threads == 1 else self.tr("{} threads").format(ready.threads)
+        self._status.show_engine(self.tr("Engine ready: {}, {}").format(ready.device.upper(), threads))
+
+    def _show_engine_failure(self, failure: JobFailure) -> None:
+        self._status.show_engine(self.tr("Engine is not ready"))
+
+    def _take_models(self, models: tuple[ModelInfo, ...]) -> None:
+        self._models = models
+        self._faces.set_models(models)
+
+    # --- messages -----------------------------------------------------------------------------------
+
+    def _notify(self, text: str, hint: str) -> None:
+        self._notifications.notify(text, hint=hint)
+
+    def _show_messages(self) -> None:
+        dialog = MessagesDialog(self._notifications.messages, self)
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.open()
+
+    def _show_log_folder(self) -> None:
+        file_dialogs.show_in_file_manager(self._paths.logs)
+
+    def _show_keys(self) -> None:
+        keys = (
+            ("Ctrl+1, 2, 3", self.tr("library, faces, models")),
+            ("Ctrl+Shift+O", self.tr("add a folder")),
+            ("Ctrl+O, Ctrl+V", self.tr("open or paste a picture")),
+            (self.tr("Enter"), self.tr("show the chosen photo large; arrow keys walk on")),
+            ("S, I", self.tr("find similar photos; invert a face")),
+            ("Esc", self.tr("back")),
+            ("1 … 4, N", self.tr("choose a point of the face; next face")),
+            ("Ctrl+Enter", self.tr("start the inversion")),
+            ("Ctrl+Z, Ctrl+Shift+Z", self.tr("undo and redo an edit")),
+            ("Ctrl+S", self.tr("save the face")),
+            ("F5", self.tr("look for new photos")),
+        )
+        lines = "".join(f"<tr><td><b>{key}</b>&nbsp;&nbsp;</td><td>{text}</td></tr>" for key, text in keys)
+        self._show_text(self.tr("Keyboard"), f"<table cellpadding='4'>{lines}</table>")
+
+    def _show_about(self) -> None:
+        text = self.tr(
+            "<h3>Contrastyle {}</h3><p>Browse similar photos, invert and edit faces step by step.</p>"
+            "<p>Everything is computed on this machine; nothing is sent anywhere.</p>"
+        ).format(__version__)
+        self._show_text(self.tr("About Contrastyle"), text)
+
+    def _show_text(self, title: str, text: str) -> None:
+        box = QMessageBox(self)
+        box.setWindowTitle(title)
+        box.setTextFormat(Qt.TextFormat.RichText)
+        box.setText(text)
+        box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        box.open()
+
+    # --- Qt -----------------------------------------------------------------------------------------
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        """Tell once that the window is on the screen."""
+        super().paintEvent(event)
+        if not self._is_painted:
+            self._is_painted = True
+            QTimer.singleShot(0, self, self.first_painted.emit)
+
+    def closeEvent(self, event: QCloseEvent) -> None:
+        """Forget what only the window needs; the jobs are ended by the one who started them."""
+        self._library.close_jobs()
+        self._thumbnails.close()
+        super().closeEvent(event)

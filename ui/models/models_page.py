@@ -1,0 +1,222 @@
+"""The models: what they are for, their licence and size, and what their card says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from PySide6.QtCore import QAbstractTableModel, QModelIndex, QObject, QPersistentModelIndex, Qt, Signal
+from PySide6.QtGui import QBrush
+from PySide6.QtWidgets import (
+    QAbstractItemView,
+    QApplication,
+    QFormLayout,
+    QFrame,
+    QHeaderView,
+    QScrollArea,
+    QTableView,
+    QWidget,
+)
+
+from desktop_app.core.errors import display_path
+from desktop_app.core.types import JobFailure, ModelInfo, ModelList, ModelsRequest
+from ui import file_dialogs, texts, theme
+from ui.job_center import JobCenter
+from ui.widgets.controls import button, column, frame, label, row, separator
+
+_Index = QModelIndex | QPersistentModelIndex
+_CARD_PX = 340
+_COLUMNS = 5
+
+
+class ModelTable(QAbstractTableModel):
+    """One row for each model.
+
+    Args:
+        parent: Qt owner.
+    """
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self.models: tuple[ModelInfo, ...] = ()
+
+    def set_models(self, models: tuple[ModelInfo, ...]) -> None:
+        """Show other models."""
+        self.beginResetModel()
+        self.models = models
+        self.endResetModel()
+
+    def rowCount(self, parent: _Index = QModelIndex()) -> int:  # noqa: B008
+        """Number of models."""
+        return 0 if parent.isValid() else len(self.models)
+
+    def columnCount(self, parent: _Index = QModelIndex()) -> int:  # noqa: B008
+        """Title, purpose, licence, size, state."""
+        return 0 if parent.isValid() else _COLUMNS
+
+    def data(self, index: _Index, role: int = Qt.ItemDataRole.DisplayRole) -> object:
+        """Texts of a cell."""
+        if not index.isValid():
+            return None
+        model = self.models[index.row()]
+        if role == Qt.ItemDataRole.DisplayRole:
+            return (
+                model.title,
+                self._purpose(model),
+                model.licence,
+                texts.bytes_text(model.bytes),
+                self._state(model),
+            )[index.column()]
+        if role == Qt.ItemDataRole.ToolTipRole:
+            return model.problem or model.name
+        if role == Qt.ItemDataRole.ForegroundRole and not model.is_usable:
+            return QBrush(QApplication.palette().color(theme.DANGER_ROLE))
+        return None
+
+    def headerData(
+        self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole
+    ) -> object:
+        """Column titles."""
+        if orientation != Qt.Orientation.Horizontal or role != Qt.ItemDataRole.DisplayRole:
+            return None
+        titles = (self.tr("Model"), self.tr("For"), self.tr("Licence"), self.tr("Size"), self.tr("State"))
+        return titles[section]
+
+    def _purpose(self, model: ModelInfo) -> str:
+        names = {"encoder": self.tr("similar photos"), "inversion": self.tr("faces")}
+        return names.get(model.role, model.role)
+
+    def _state(self, model: ModelInfo) -> str:
+        if not model.is_usable:
+            return self.tr("not usable")
+        return self.tr("built in") if model.is_builtin else self.tr("added")
+
+
+class ModelsPage(QFrame):
+    """Lists models and shows the card of the chosen one.
+
+    Signals:
+        models_known: The list arrived (tuple of `ModelInfo`).
+
+    Args:
+        jobs: Answers requests.
+        folder: Where the user's models lie.
+        parent: Qt owner.
+    """
+
+    models_known = Signal(object)
+
+    def __init__(self, jobs: JobCenter, folder: Path, *, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._jobs = jobs
+        self._folder = folder
+        self._model = ModelTable(self)
+        self._table = QTableView()
+        self._title = label(role="heading", wraps=True)
+        self._problem = label(role="problem", wraps=True)
+        self._facts = QFormLayout()
+        self._message = label(role="muted", wraps=True)
+        self._open_folder = button(
+            self.tr("Open the model folder"), icon="folder", tip=self.tr("Put further models there")
+        )
+        self._refresh = button(self.tr("Look again"), icon="refresh")
+        self._build_ui()
+        self._connect()
+
+    def load(self) -> None:
+        """Ask for all models."""
+        self._message.setText(self.tr("Reading the models …"))
+        self._message.show()
+        handle = self._jobs.ask(ModelsRequest())
+        handle.finished.connect(self._show_models)
+        handle.failed.connect(self._show_failure)
+
+    def _build_ui(self) -> None:
+        self.setObjectName("page")
+        self._table.setModel(self._model)
+        self._table.setAccessibleName(self.tr("Models"))
+        self._table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
+        self._table.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
+        self._table.setShowGrid(False)
+        self._table.verticalHeader().hide()
+        self._table.verticalHeader().setDefaultSectionSize(44)
+        header = self._table.horizontalHeader()
+        header.setDefaultAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
+        header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
+        header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
+        header.setHighlightSections(False)
+        hint = self.tr("Your own models: a card (.json) and its weights (.safetensors) in {}").format(
+            display_path(self._folder)
+        )
+        left = column(label(self.tr("Models"), role="title"), label(hint, role="muted", wraps=True), 8)
+        left.addWidget(self._message)
+        left.addWidget(self._table, 1)
+        left.addLayout(row(self._open_folder, self._refresh, None))
+        left.setContentsMargins(24, 18, 18, 16)
+        self._facts.setLabelAlignment(Qt.AlignmentFlag.AlignLeft)
+        self._facts.setRowWrapPolicy(QFormLayout.RowWrapPolicy.WrapLongRows)
+        self._facts.setHorizontalSpacing(16)
+        self._facts.setVerticalSpacing(8)
+        card = column(self._title, self._problem, separator())
+        card.addLayout(self._facts)
+        card.addStretch(1)
+        card.setContentsMargins(18, 20, 18, 16)
+        side = frame("sidePanel", card)
+        scroll = QScrollArea()
+        scroll.setWidgetResizable(True)
+        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        scroll.setFixedWidth(_CARD_PX)
+        scroll.setWidget(side)
+        main = row(spacing=0)
+        main.addLayout(left, 1)
+        main.addWidget(scroll)
+        self.setLayout(main)
+        self._show_card(None)
+
+    def _connect(self) -> None:
+        self._table.selectionModel().currentRowChanged.connect(self._choose)
+        self._open_folder.clicked.connect(self._show_folder)
+        self._refresh.clicked.connect(self.load)
+
+    def _show_models(self, answer: ModelList) -> None:
+        self._model.set_models(answer.models)
+        self._message.setVisible(not answer.models)
+        self._message.setText(self.tr("No models were found."))
+        if answer.models:
+            self._table.selectRow(0)
+        self.models_known.emit(answer.models)
+
+    def _show_failure(self, failure: JobFailure) -> None:
+        self._message.setText(f"{failure.message} {failure.hint}".strip())
+        self._message.show()
+
+    def _choose(self, current: QModelIndex, _previous: QModelIndex) -> None:
+        self._show_card(self._model.models[current.row()] if current.isValid() else None)
+
+    def _show_card(self, model: ModelInfo | None) -> None:
+        while self._facts.rowCount():
+            self._facts.removeRow(0)
+        self._title.setText("" if model is None else model.title)
+        self._problem.setText("" if model is None else model.problem)
+        self._problem.setVisible(bool(self._problem.text()))
+        if model is None:
+            return
+        known = (
+            (self.tr("Name"), model.name),
+            (self.tr("Licence"), model.licence),
+            (self.tr("Size"), texts.bytes_text(model.bytes)),
+        )
+        for name, value in known + model.facts:
+            text = label(value, wraps=True)
+            text.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+            self._facts.addRow(label(name, role="muted"), text)
+
+    def _show_folder(self) -> None:
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            failure = self.tr("The folder {} cannot be made: {}").format(
+                display_path(self._folder), error.strerror or error
+            )
+            self._jobs.report(JobFailure(failure))
+            return
+        file_dialogs.show_in_file_manager(self._folder)
