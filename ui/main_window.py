@@ -116,12 +116,10 @@ class MainWindow(QMainWindow):
             box.addWidget(entry)
         self._rail_group.button(0).setChecked(True)
         box.addStretch(1)
-        self._messages_button = self._rail_button(
-            "bell", self.tr("Messages"), self.tr("All messages since the start")
-        )
-        self._settings_button = self._rail_button(
-            "settings", self.tr("Settings"), self.tr("Settings (Ctrl+,)")
-        )
+        messages_tip = self.tr("All messages since the start")
+        self._messages_button = self._rail_button("bell", self.tr("Messages"), messages_tip)
+        settings_tip = self.tr("Settings (Ctrl+,)")
+        self._settings_button = self._rail_button("settings", self.tr("Settings"), settings_tip)
         box.addWidget(self._messages_button)
         box.addWidget(self._settings_button)
         rail = frame("rail", box)

@@ -81,9 +81,7 @@ class SettingsDialog(QDialog):
         self._cutoff = _decimal(0.0, 100.0, step=0.1, decimals=2)
         self._cutoff.setSuffix(" %")
         self._cutoff.setToolTip(
-            self.tr(
-                "A photo is shown when it is more similar than this share of random pairs of your library"
-            )
+            self.tr("Shown are photos more similar than this share of random pairs of your library")
         )
         self._duplicates = _decimal(0.0, 1.0, step=0.01, decimals=2)
         self._steps = _spin(1, 20)
