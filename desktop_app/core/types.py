@@ -454,6 +454,9 @@ class InversionStep:
         l2: Mean squared error against the aligned face, [-1, 1] images.
         relative_change: Norm of this step's image change over that of step 1.
         seconds: Wall time of the step.
+        losses: Further named values of the method, for example of an optimiser's loss terms.
+        note: What the user should know about the step, for example which loss stood in for missing
+            weights; else empty.
     """
 
     index: int
@@ -463,6 +466,8 @@ class InversionStep:
     l2: float
     relative_change: float
     seconds: float
+    losses: tuple[tuple[str, float], ...] = ()
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -558,6 +563,17 @@ class ExportKind(StrEnum):
     PHOTO = "photo"
 
 
+class PasteMode(StrEnum):
+    """How an edited face is put back into its photo.
+
+    `change` adds what the edit changed in the reconstruction to the photo's own pixels, so that
+    detail finer than the model's output stays. `replace` puts the model's face in their place.
+    """
+
+    CHANGE = "change"
+    REPLACE = "replace"
+
+
 @dataclass(frozen=True, slots=True)
 class ExportRequest:
     """Write a result to disk.
@@ -568,6 +584,7 @@ class ExportRequest:
         kind: The face, its latents (`.npz`), or the photo with the face pasted back.
         target: File to write; its ending chooses the image format.
         blend: Width of the soft edge as a fraction of the quad's side, [0, 0.5].
+        paste: How the face is put back into the photo.
     """
 
     session_id: str
@@ -575,6 +592,7 @@ class ExportRequest:
     kind: ExportKind
     target: Path
     blend: float = 0.15
+    paste: PasteMode = PasteMode.CHANGE
 
 
 @dataclass(frozen=True, slots=True)
@@ -636,7 +654,7 @@ class ModelInfo:
 
     Attributes:
         name: `architecture.training_tag`.
-        role: `encoder` or `inversion`.
+        role: `encoder`, `inversion` or `face_points`.
         title: One line for the user.
         licence: Licence of the weights.
         bytes: Size on disk.

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from desktop_app.core.types import Image
+from desktop_app.core.types import FloatArray, Image
 
 
 def image_to_tensor(image: Image) -> Tensor:
@@ -42,3 +42,12 @@ def tensor_to_image(y: Tensor) -> Image:
     image = np.array(scaled.permute(1, 2, 0).cpu().numpy().astype(np.uint8), order="C")
     image.setflags(write=False)
     return image
+
+
+def tensor_to_levels(y: Tensor) -> FloatArray:
+    """One network output as (H, W, 3) float32 in 0..255, clipped but not rounded."""
+    if y.dim() == 4:
+        y = y[0]
+    scaled = ((y.detach().float() + 1.0) * 0.5).clamp(0.0, 1.0) * 255.0
+    levels: FloatArray = np.array(scaled.permute(1, 2, 0).cpu().numpy(), dtype=np.float32, order="C")
+    return levels

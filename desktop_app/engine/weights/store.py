@@ -24,6 +24,8 @@ from desktop_app.core.types import ModelInfo
 _log = logging.getLogger(__name__)
 
 _CHUNK = 1 << 20
+# Edit directions lie beside their model; they are no card.
+DIRECTIONS_ENDING = ".directions.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +34,7 @@ class ModelCard:
 
     Attributes:
         name: `architecture.training_tag`; also the file name.
-        role: `encoder` or `inversion`.
+        role: `encoder`, `inversion` or `face_points`.
         architecture: Builder that understands `config`.
         config: What the builder needs: sizes, widths, input size, mean, std ...
         title: One line for the user.
@@ -81,6 +83,8 @@ class ModelStore:
         found: dict[str, ModelCard] = {}
         for folder, is_builtin in self._folders:
             for file in sorted(folder.glob("*.json")) if folder.is_dir() else []:
+                if file.name.endswith(DIRECTIONS_ENDING):
+                    continue
                 try:
                     card = read_card(file, is_builtin=is_builtin)
                 except WeightsError as error:
