@@ -216,7 +216,7 @@ class _Toast(QFrame):
         """Height that the text needs at a width."""
         layout = self.layout()
         assert layout is not None
-        return max(layout.totalHeightForWidth(width_px), layout.totalMinimumSize().height())
+        return layout.totalHeightForWidth(width_px)
 
     def _build_ui(self) -> None:
         message = self.message
@@ -231,7 +231,7 @@ class _Toast(QFrame):
             if text:
                 line = label(text, role=role, wraps=True)
                 line.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-                line.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Minimum)
+                line.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
                 words.addWidget(line)
         if message.action:
             action = button(message.action, role="link")

@@ -199,7 +199,7 @@ class CataloguePage(DropArea):
         self._tile_size = QSlider(Qt.Orientation.Horizontal)
         self._tile_size.setRange(*_TILE_RANGE_PX)
         self._tile_size.setValue(_TILE_PX)
-        self._tile_size.setFixedWidth(120)
+        self._tile_size.setFixedWidth(110)
         self._tile_size.setAccessibleName(self.tr("Size of the pictures"))
         self._tile_size.setToolTip(self.tr("Size of the pictures"))
         self._whole = tool_button("fill", self.tr("Show whole pictures"), checkable=True)
@@ -210,15 +210,8 @@ class CataloguePage(DropArea):
         self._invert = button(
             self.tr("Invert face"), icon="faces", tip=self.tr("Rebuild a face step by step (I)")
         )
-        self._outside = button(
-            self.tr("Search with a picture …"),
-            icon="search",
-            tip=self.tr("Open a picture from anywhere (Ctrl+O), drop one here, or paste one (Ctrl+V)"),
-        )
-        head = row(
-            self._count, None, self._tile_size, self._whole, self._names, self._order, 8, self._outside,
-            self._invert, self._find,
-        )  # fmt: skip
+        parts = (self._tile_size, self._whole, self._names, self._order, 6, self._invert, self._find)
+        head = row(self._count, None, *parts)
         head.setContentsMargins(18, 12, 16, 4)
         body = column(self._grid)
         body.setContentsMargins(12, 0, 4, 0)
@@ -230,6 +223,7 @@ class CataloguePage(DropArea):
     def _connect(self) -> None:
         self.offered.connect(self.take)
         self._folders.add_wanted.connect(self.add_folder)
+        self._folders.open_wanted.connect(self.open_picture)
         self._folders.rescan_wanted.connect(self.rescan)
         self._folders.remove_wanted.connect(self._remove_folder)
         self._folders.folder_chosen.connect(self._choose_folder)
@@ -246,7 +240,6 @@ class CataloguePage(DropArea):
         self._names.toggled.connect(self._grid.set_shows_names)
         self._find.clicked.connect(self._find_similar)
         self._invert.clicked.connect(self._want_invert)
-        self._outside.clicked.connect(self.open_picture)
         self._actions.similar_wanted.connect(self.search_photo)
         self._actions.invert_wanted.connect(self._invert_photo)
         self._actions.notice.connect(self._pass_notice)
@@ -258,6 +251,7 @@ class CataloguePage(DropArea):
         self._preview.invert_wanted.connect(self._invert_photo)
         self._preview.moved.connect(self._follow_preview)
         self._refresh_timer.timeout.connect(self._refresh)
+        self._stack.currentChanged.connect(self._show_folders)
         for keys, slot in (("S", self._find_similar), ("I", self._want_invert), ("Esc", self._step_back)):
             shortcut = QShortcut(QKeySequence(keys), self)
             shortcut.setContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
@@ -287,7 +281,7 @@ class CataloguePage(DropArea):
         if self._stack.currentWidget() in (self._similar, self._preview):
             return
         has_folders = self._overview is not None and bool(self._overview.folders)
-        self._folders.setVisible(has_folders or bool(self._index_runs))
+        self._show_folders()
         if self._model.total > 0:
             self._stack.setCurrentWidget(self._grid_page)
         elif self._index_runs:
@@ -304,6 +298,12 @@ class CataloguePage(DropArea):
             )
         else:
             self._stack.setCurrentWidget(self._welcome)
+
+    def _show_folders(self, _number: int = 0) -> None:
+        """The folders stand beside the grid only: results and large photos get the room."""
+        is_busy_elsewhere = self._stack.currentWidget() in (self._similar, self._preview)
+        has_folders = self._overview is not None and bool(self._overview.folders)
+        self._folders.setVisible(not is_busy_elsewhere and (has_folders or bool(self._index_runs)))
 
     def _show_library_failure(self, failure: JobFailure) -> None:
         self._show_message("error", failure.message, failure.hint)

@@ -22,11 +22,13 @@ class FolderPanel(QFrame):
 
     Signals:
         add_wanted, rescan_wanted, problems_wanted: Buttons.
+        open_wanted: A picture from anywhere is to be looked for.
         remove_wanted: A folder (`Path`) should leave the library.
         folder_chosen: The grid should show this folder (`Path`), or all (None).
     """
 
     add_wanted = Signal()
+    open_wanted = Signal()
     rescan_wanted = Signal()
     problems_wanted = Signal()
     remove_wanted = Signal(object)
@@ -39,6 +41,11 @@ class FolderPanel(QFrame):
             self.tr("Add folder …"),
             icon="folder_add",
             tip=self.tr("Add a folder of photos to the library (Ctrl+Shift+O)"),
+        )
+        self._open = button(
+            self.tr("Search with a picture …"),
+            icon="search",
+            tip=self.tr("Open a picture from anywhere (Ctrl+O), drop one here, or paste one (Ctrl+V)"),
         )
         self._rescan = tool_button("refresh", self.tr("Look for new and changed photos (F5)"))
         self._remove = tool_button("remove", self.tr("Take the chosen folder out of the library (Del)"))
@@ -93,6 +100,7 @@ class FolderPanel(QFrame):
         box.addWidget(self._list, 1)
         box.addWidget(self._problems)
         box.addWidget(self._missing)
+        box.addWidget(self._open)
         box.addWidget(self._add)
         self._problems.hide()
         self._missing.hide()
@@ -100,6 +108,7 @@ class FolderPanel(QFrame):
 
     def _connect(self) -> None:
         self._add.clicked.connect(self.add_wanted)
+        self._open.clicked.connect(self.open_wanted)
         self._rescan.clicked.connect(self.rescan_wanted)
         self._problems.clicked.connect(self.problems_wanted)
         self._remove.clicked.connect(self._ask_removal)

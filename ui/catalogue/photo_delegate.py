@@ -106,6 +106,8 @@ def _paint_badges(
     x = tile.left() + 6
     for text, is_plain in badges:
         width = metrics.horizontalAdvance(text) + 14
+        if x + width > tile.right():
+            break  # the section's title says it as well
         badge = QRectF(x, tile.bottom() - _BADGE_PX - 6, width, _BADGE_PX)
         role = QPalette.ColorRole.Shadow if is_plain else QPalette.ColorRole.Accent
         fill = QColor(palette.color(role))

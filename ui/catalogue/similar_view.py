@@ -182,6 +182,7 @@ class SimilarView(QFrame):
         self._duplicate_strip.make_strip(_STRIP_PX)
         self._duplicate_strip.setModel(self._duplicates)
         self._duplicate_strip.setAccessibleName(self.tr("Near-duplicates"))
+        self._no_similar = label(self.tr("No other photo is similar enough."), role="muted")
         self._similar_grid.setModel(self._similar)
         self._similar_grid.setAccessibleName(self.tr("Similar photos"))
         hits = QFrame()
@@ -278,6 +279,7 @@ class SimilarView(QFrame):
         self._similar_title.setText(self.tr("Similar photos  ·  {}").format(len(similar)))
         for part in (self._duplicate_title, self._duplicate_strip):
             part.setVisible(bool(duplicates))
+        self._no_similar.setVisible(not similar)
         if result.hits:
             self._stack.setCurrentIndex(0)
         else:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QEvent, QObject, Qt, Signal
-from PySide6.QtWidgets import QSlider, QWidget
+from PySide6.QtCore import QEvent, QObject, Signal
+from PySide6.QtWidgets import QWidget
 
 from desktop_app.core.types import DirectionInfo
+from ui.widgets.centred_slider import CentredSlider
 from ui.widgets.controls import column, label, row
 
 _POSITIONS = 100
@@ -29,7 +30,7 @@ class DirectionSlider(QWidget):
     def __init__(self, direction: DirectionInfo, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.direction = direction
-        self._slider = QSlider(Qt.Orientation.Horizontal)
+        self._slider = CentredSlider()
         self._value = label(role="value")
         self._build_ui()
         self._slider.valueChanged.connect(self._on_value)
@@ -61,7 +62,6 @@ class DirectionSlider(QWidget):
         high = _POSITIONS if self.direction.maximum > 0 else 0
         self._slider.setRange(low, high)
         self._slider.setPageStep(10)
-        self._slider.setProperty("role", "centred")
         self._slider.setAccessibleName(self.direction.label)
         self._slider.setToolTip(
             self.tr("{} ({}). Double-click to reset.").format(self.direction.label, self.direction.name)

@@ -121,6 +121,7 @@ class EditPanel(QFrame):
         self._list_box.setContentsMargins(0, 0, 10, 0)
         self._list.setLayout(self._list_box)
         scroll = QScrollArea()
+        scroll.setObjectName("plain")
         scroll.setWidgetResizable(True)
         scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         scroll.setWidget(self._list)

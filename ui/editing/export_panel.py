@@ -43,20 +43,20 @@ class ExportPanel(QFrame):
         self._edit = Edit()
         self._written: Path | None = None
         self._face = button(
-            self.tr("Save face …"),
+            self.tr("Face …"),
             icon="save",
-            tip=self.tr("The face as shown, as PNG, JPEG or WebP (Ctrl+S)"),
+            tip=self.tr("Save the face as shown, as PNG, JPEG or WebP (Ctrl+S)"),
         )
         self._latents = button(
-            self.tr("Save latents …"),
+            self.tr("Latents …"),
             icon="save",
-            tip=self.tr("The codes of all steps and of the edit, as .npz"),
+            tip=self.tr("Save the codes of all steps and of the edit, as .npz"),
         )
         self._photo = button(
             self.tr("Paste into photo …"),
             icon="paste",
             role="primary",
-            tip=self.tr("A copy of the photo with the face put back through a soft mask"),
+            tip=self.tr("Save a copy of the photo with the face put back through a soft mask"),
         )
         self._blend = QSlider(Qt.Orientation.Horizontal)
         self._blend_text = label(role="value")

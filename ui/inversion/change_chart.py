@@ -29,7 +29,7 @@ class ChangeChart(QWidget):
         self._planned = 5
         self._current = 0
         self._hovered = 0
-        self.setMinimumSize(240, 130)
+        self.setMinimumSize(200, 130)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         self.setMouseTracking(True)
         self.setAccessibleName(self.tr("Chart of error and change over the steps"))

@@ -24,7 +24,7 @@ from ui.catalogue.similar_view import Query
 from ui.inversion.face_canvas import FaceCanvas
 from ui.job_center import JobCenter
 from ui.qt_image import to_qimage
-from ui.widgets.controls import button, column, frame, label, row, separator
+from ui.widgets.controls import button, column, frame, label, pad_spin_box, row, separator
 from ui.widgets.empty_state import EmptyState
 
 _PANEL_PX = 288
@@ -142,6 +142,7 @@ class FaceChooser(QFrame):
         self._model.setAccessibleName(self.tr("Model"))
         self._steps = QSpinBox()
         self._steps.setRange(1, _MOST_STEPS)
+        pad_spin_box(self._steps)
         self._steps.setValue(self._settings.steps)
         self._steps.setAccessibleName(self.tr("Steps"))
         self._steps.setToolTip(self.tr("How often the encoder refines the code, 1 to 20"))

@@ -6,7 +6,16 @@ from pathlib import Path
 
 from PySide6.QtCore import QModelIndex, Qt, Signal
 from PySide6.QtGui import QPixmap
-from PySide6.QtWidgets import QButtonGroup, QFrame, QHBoxLayout, QLabel, QPushButton, QSlider, QWidget
+from PySide6.QtWidgets import (
+    QButtonGroup,
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QSizePolicy,
+    QSlider,
+    QWidget,
+)
 
 from desktop_app.core.types import AlignedFace, EditResult, InversionResult, InversionStep
 from ui import texts
@@ -22,8 +31,8 @@ from ui.qt_image import to_qimage
 from ui.widgets.controls import button, column, frame, label, row, separator
 
 _PANEL_PX = 312
-_TILE_PX = 88
-_CHART_PX = 300
+_TILE_PX = 80
+_CHART_PX = 250
 _LEGEND_PX = (110, 8)
 
 
@@ -130,6 +139,7 @@ class ResultView(QFrame):
         self._modes = QButtonGroup(self)
         for one in (self._faces_mode, self._single_mode, self._heat_mode):
             self._modes.addButton(one)
+        self._figures.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         words = column(self._headline, self._figures, spacing=2)
         head = row(spacing=6)
         head.addLayout(words, 1)
@@ -139,7 +149,7 @@ class ResultView(QFrame):
         centre.setContentsMargins(18, 6, 14, 8)
         centre.addLayout(head)
         centre.addWidget(self._compare, 1)
-        centre.addLayout(row(label(self.tr("Steps"), role="muted"), self._scrub, spacing=12))
+        centre.addLayout(self._scrub_row())
         centre.addLayout(self._bottom())
         side = frame("sidePanel")
         side.setFixedWidth(_PANEL_PX)
@@ -159,7 +169,7 @@ class ResultView(QFrame):
         made.setCheckable(True)
         return made
 
-    def _bottom(self) -> QHBoxLayout:
+    def _scrub_row(self) -> QHBoxLayout:
         self._shared = button(
             self.tr("One scale"), tip=self.tr("Heat maps of all steps share one scale; else each has its own")
         )
@@ -168,16 +178,19 @@ class ResultView(QFrame):
         legend = QLabel()
         legend.setPixmap(QPixmap.fromImage(to_qimage(legend_image(*_LEGEND_PX))))
         legend.setToolTip(self.tr("Change against the step before"))
-        legend_row = row(
-            label(self.tr("changed least"), role="value"), legend, label(self.tr("most"), role="value"), None,
-            self._shared, spacing=8,
-        )  # fmt: skip
-        left = column(self._strip, spacing=4)
-        left.addLayout(legend_row)
-        card = frame("card", column(self._chart, margin=6))
+        line = row(label(self.tr("Steps"), role="muted"), self._scrub, 8, spacing=10)
+        for part in (label(self.tr("changed least"), role="value"), legend):
+            line.addWidget(part)
+        line.addWidget(label(self.tr("most"), role="value"))
+        line.addWidget(self._shared)
+        line.setStretch(1, 1)
+        return line
+
+    def _bottom(self) -> QHBoxLayout:
+        card = frame("card", column(self._chart, margin=4))
         card.setFixedWidth(_CHART_PX)
         line = row(spacing=14)
-        line.addLayout(left, 1)
+        line.addWidget(self._strip, 1)
         line.addWidget(card)
         return line
 

@@ -82,8 +82,12 @@ class ModelTable(QAbstractTableModel):
         return titles[section]
 
     def _purpose(self, model: ModelInfo) -> str:
-        names = {"encoder": self.tr("similar photos"), "inversion": self.tr("faces")}
-        return names.get(model.role, model.role)
+        names = {
+            "encoder": self.tr("similar photos"),
+            "inversion": self.tr("faces"),
+            "face_points": self.tr("finding faces"),
+        }
+        return names.get(model.role, model.role.replace("_", " "))
 
     def _state(self, model: ModelInfo) -> str:
         if not model.is_usable:

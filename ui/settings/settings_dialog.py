@@ -23,7 +23,7 @@ from desktop_app.core.settings import (
     Settings,
 )
 from desktop_app.core.types import ModelInfo
-from ui.widgets.controls import column, label, restyle
+from ui.widgets.controls import column, label, pad_spin_box, restyle
 
 _DEVICES = ("auto", "cpu", "cuda", "mps")
 
@@ -127,7 +127,7 @@ class SettingsDialog(QDialog):
             form.setVerticalSpacing(8)
             for name, field in fields:
                 text = label(name)
-                text.setMinimumWidth(190)
+                text.setMinimumSize(200, field.sizeHint().height())
                 text.setBuddy(field)
                 field.setAccessibleName(name.replace(" *", ""))
                 form.addRow(text, field)
@@ -205,6 +205,7 @@ def _choose(combo: QComboBox, name: str) -> None:
 def _spin(low: int, high: int) -> QSpinBox:
     made = QSpinBox()
     made.setRange(low, high)
+    pad_spin_box(made)
     return made
 
 
@@ -213,4 +214,5 @@ def _decimal(low: float, high: float, *, step: float, decimals: int) -> QDoubleS
     made.setRange(low, high)
     made.setSingleStep(step)
     made.setDecimals(decimals)
+    pad_spin_box(made)
     return made

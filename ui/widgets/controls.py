@@ -6,6 +6,7 @@ from typing import TypeVar
 
 from PySide6.QtCore import QSize, Qt
 from PySide6.QtWidgets import (
+    QAbstractSpinBox,
     QBoxLayout,
     QFrame,
     QHBoxLayout,
@@ -19,6 +20,7 @@ from PySide6.QtWidgets import (
 from ui import theme
 
 ICON_SIZE = QSize(18, 18)
+_SPIN_MARGIN_PX = 7
 _Box = TypeVar("_Box", bound=QBoxLayout)
 
 
@@ -42,6 +44,7 @@ def button(text: str, *, icon: str = "", role: str = "", tip: str = "") -> QPush
     if icon:
         made.setIcon(theme.primary_icon(icon) if role in ("primary", "big") else theme.icon(icon))
         made.setIconSize(ICON_SIZE)
+        made.setText(f" {text}")
     if tip:
         made.setToolTip(tip)
     return made
@@ -76,6 +79,11 @@ def frame(name: str, layout: QBoxLayout | None = None) -> QFrame:
     if layout is not None:
         made.setLayout(layout)
     return made
+
+
+def pad_spin_box(spin: QAbstractSpinBox) -> None:
+    """Move the text of a spin box off its edge, which the style sheet cannot."""
+    spin.lineEdit().setTextMargins(_SPIN_MARGIN_PX, 0, 0, 0)
 
 
 def separator() -> QFrame:

@@ -30,6 +30,7 @@ class EmptyState(DropArea):
         self.setObjectName("emptyState")
         self._icon = QLabel()
         self._icon.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self._icon.setMinimumHeight(_ICON_PX)
         self._title = label(role="title", wraps=True)
         self._text = label(role="muted", wraps=True)
         self._build_ui(buttons)
@@ -64,5 +65,9 @@ class EmptyState(DropArea):
             box.addLayout(line)
             if index == 0:
                 box.addSpacing(2)
-        outer.addWidget(inner, 0, Qt.AlignmentFlag.AlignHCenter)
+        middle = QHBoxLayout()  # an alignment would forget that the height follows from the width
+        middle.addStretch(1)
+        middle.addWidget(inner)
+        middle.addStretch(1)
+        outer.addLayout(middle)
         outer.addStretch(3)

@@ -9,6 +9,8 @@ from PySide6.QtWidgets import QSizePolicy, QWidget
 _MAX_ZOOM = 16.0
 _WHEEL_STEP = 1.2
 _MARGIN_PX = 12
+# A tiny picture is not blown up further than this when it is fitted.
+_MAX_FIT = 6.0
 
 
 class ImageCanvas(QWidget):
@@ -80,8 +82,8 @@ class ImageCanvas(QWidget):
             return QRectF()
         space = QRectF(self.rect()).adjusted(_MARGIN_PX, _MARGIN_PX, -_MARGIN_PX, -_MARGIN_PX)
         size = self._pixmap.size().toSizeF()
-        factor = min(space.width() / size.width(), space.height() / size.height()) * self._zoom
-        size *= max(factor, 1e-6)
+        factor = min(space.width() / size.width(), space.height() / size.height(), _MAX_FIT / self._scale)
+        size *= max(factor * self._zoom, 1e-6)
         rect = QRectF(QPointF(0, 0), size)
         rect.moveCenter(space.center() + self._pan)
         return rect
