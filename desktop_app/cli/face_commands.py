@@ -1,0 +1,311 @@
+"""The command `invert`, and `directions`, which lists a model's edit sliders."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from desktop_app.cli.console import Console
+from desktop_app.core.errors import ResourceError, UserInputError, display_path
+from desktop_app.core.types import (
+    AlignedFace,
+    DirectionsRequest,
+    Edit,
+    EditRequest,
+    ExportKind,
+    ExportRequest,
+    Image,
+    InversionResult,
+    InversionStep,
+    InvertRequest,
+    PasteMode,
+    PhotoSource,
+)
+
+if TYPE_CHECKING:
+    from desktop_app.jobs.services import Services
+
+    _Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]
+
+# Smallest side of a tile in the strip; smaller pictures are enlarged there, not in their own files.
+TILE_PX = 128
+GAP_PX = 4
+# This share of all changes lies below full red; single bright pixels do not set the scale.
+PEAK_QUANTILE = 0.995
+
+
+@dataclass(slots=True)
+class _Run:
+    """What an inversion left on disk and in memory.
+
+    Attributes:
+        out: Folder of the results.
+        files: Kind of file -> path or paths.
+        face: The aligned face.
+        steps: All steps.
+        warnings: What the user should know.
+    """
+
+    out: Path
+    files: dict[str, object] = field(default_factory=dict)
+    face: AlignedFace | None = None
+    steps: list[InversionStep] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+
+def register(subparsers: _Subparsers) -> None:
+    """Add the commands."""
+    invert = subparsers.add_parser("invert", help="invert a face step by step and write every step")
+    invert.add_argument("photo", type=Path, metavar="PHOTO", help="a photo with a face")
+    invert.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of the results")
+    invert.add_argument("--steps", type=_steps, default=0, metavar="N", help="encoder passes, 1 to 20")
+    invert.add_argument("--aligned", action="store_true", help="the picture is a cut-out face already")
+    invert.add_argument(
+        "--face", type=_positive, default=1, metavar="N", help="which face, 1 = the largest (1)"
+    )
+    invert.add_argument("--model", default="", metavar="NAME", help="inversion model")
+    invert.add_argument(
+        "--edit",
+        type=_edit,
+        action="append",
+        default=[],
+        metavar="NAME=STRENGTH",
+        help="edit the last step; may be given several times (names: contrastyle directions)",
+    )
+    invert.add_argument("--paste-back", action="store_true", help="put the edited face into the photo")
+    invert.add_argument(
+        "--paste-mode",
+        type=PasteMode,
+        choices=tuple(PasteMode),
+        default=PasteMode.CHANGE,
+        help="change: add the change to the photo's own pixels; replace: put the model's face there",
+    )
+    invert.set_defaults(command=run_invert)
+
+    directions = subparsers.add_parser("directions", help="list the edit directions of a face model")
+    directions.add_argument("--model", default="", metavar="NAME", help="inversion model")
+    directions.set_defaults(command=run_directions)
+
+
+def run_invert(args: argparse.Namespace, console: Console) -> dict[str, object]:
+    """Invert, edit and paste back as asked; every step is written as soon as it is there."""
+    from desktop_app.jobs import invert_photo
+
+    if args.paste_back and args.aligned:
+        raise UserInputError("An aligned picture has no photo to paste back into.", "Leave out --paste-back.")
+    run = _Run(args.out)
+    _make_folder(args.out)
+    services = console.services()
+    request = InvertRequest(
+        source=PhotoSource(path=args.photo),
+        face_index=args.face - 1,
+        is_aligned=args.aligned,
+        steps=args.steps,
+        model=args.model,
+    )
+    result = console.drive(invert_photo.run(request, services), lambda message: _take(message, run))
+    _write_changes(run)
+    edit = Edit(strengths=tuple(args.edit))
+    _export(result, edit, args, run=run, services=services, console=console)
+    answer = _report(result, args, run)
+    _write_report(answer, run)
+    _show(answer, run, console)
+    return answer
+
+
+def run_directions(args: argparse.Namespace, console: Console) -> dict[str, object]:
+    """List names, kinds and ranges."""
+    from desktop_app.jobs import edit_photo
+
+    answer = console.drive(edit_photo.run(DirectionsRequest(args.model), console.services()))
+    listed = getattr(answer, "directions", ())
+    for one in listed:
+        console.line(f"{one.name:20s} {one.minimum:8.2f} .. {one.maximum:7.2f}  {one.label} ({one.kind})")
+    return {
+        "model": getattr(answer, "model", ""),
+        "directions": [
+            {
+                "name": one.name,
+                "label": one.label,
+                "kind": one.kind,
+                "minimum": one.minimum,
+                "maximum": one.maximum,
+            }
+            for one in listed
+        ],
+    }
+
+
+def _take(message: object, run: _Run) -> None:
+    from desktop_app.engine.image_file import write_image
+
+    if isinstance(message, AlignedFace):
+        run.face = message
+        run.files["aligned"] = _named(run, "aligned.png")
+        write_image(message.image, run.out / "aligned.png")
+    elif isinstance(message, InversionStep):
+        run.steps.append(message)
+        name = f"step_{message.index}.png"
+        write_image(message.y_hat, run.out / name)
+        _append(run, "steps", name)
+
+
+def _write_changes(run: _Run) -> None:
+    """Heat maps of all steps on one scale, and the strip: faces above, their changes below."""
+    from desktop_app.engine.image_file import write_image
+    from desktop_app.engine.invert.change_map import colour_change_map
+
+    peak = max(float(np.quantile(step.change_map, PEAK_QUANTILE)) for step in run.steps)
+    heats = [colour_change_map(step.change_map, peak) for step in run.steps]
+    for step, heat in zip(run.steps, heats, strict=True):
+        name = f"change_{step.index}.png"
+        write_image(heat, run.out / name)
+        _append(run, "changes", name)
+    assert run.face is not None
+    above = [run.face.image, run.face.start, *(step.y_hat for step in run.steps)]
+    below = [None, None, *heats]
+    write_image(strip([above, below]), run.out / "strip.png")
+    run.files["strip"] = _named(run, "strip.png")
+
+
+def strip(rows: Sequence[Sequence[Image | None]]) -> Image:
+    """Pictures in rows and columns on white; None leaves a place empty."""
+    from desktop_app.engine.image_tensor import resized_image
+
+    first = next(picture for row in rows for picture in reversed(row) if picture is not None)
+    factor = max(1.0, TILE_PX / first.shape[1])
+    height, width = round(first.shape[0] * factor), round(first.shape[1] * factor)
+    columns = max(len(row) for row in rows)
+    sheet = np.full(
+        (len(rows) * (height + GAP_PX) - GAP_PX, columns * (width + GAP_PX) - GAP_PX, 3), 255, dtype=np.uint8
+    )
+    for i, row in enumerate(rows):
+        for j, picture in enumerate(row):
+            if picture is not None:
+                top, left = i * (height + GAP_PX), j * (width + GAP_PX)
+                tile = resized_image(picture, width_px=width, height_px=height)
+                sheet[top : top + height, left : left + width] = tile
+    return sheet
+
+
+def _export(
+    result: InversionResult,
+    edit: Edit,
+    args: argparse.Namespace,
+    *,
+    run: _Run,
+    services: Services,
+    console: Console,
+) -> None:
+    """Latents always; the edited face and the photo when asked for."""
+    from desktop_app.jobs import edit_photo, export_photo
+
+    wanted = [("latents", ExportKind.LATENTS, "latents.npz")]
+    if edit.strengths:
+        # also tells early about an unknown name
+        console.drive(edit_photo.run(EditRequest(result.session_id, edit, 1), services))
+        wanted.append(("edited", ExportKind.FACE, "edited.png"))
+    if args.paste_back:
+        wanted.append(("photo", ExportKind.PHOTO, "photo.png"))
+    for key, kind, name in wanted:
+        request = ExportRequest(result.session_id, edit, kind, args.out / name, paste=args.paste_mode)
+        done = console.drive(export_photo.run(request, services))
+        run.files[key] = _named(run, name)
+        run.warnings.extend(done.warnings)
+
+
+def _report(result: InversionResult, args: argparse.Namespace, run: _Run) -> dict[str, object]:
+    assert run.face is not None
+    return {
+        "model": result.model,
+        "photo": str(args.photo),
+        "faces": run.face.faces,
+        "face": args.face,
+        "detector": run.face.detector,
+        "quad": [list(corner) for corner in run.face.quad],
+        "seconds": round(result.seconds, 4),
+        "steps": [
+            {
+                "index": step.index,
+                "l2": round(step.l2, 6),
+                "relative_change": round(step.relative_change, 6),
+                "seconds": round(step.seconds, 4),
+            }
+            for step in run.steps
+        ],
+        "edit": dict(args.edit),
+        "files": run.files,
+        "warnings": run.warnings,
+    }
+
+
+def _write_report(answer: dict[str, object], run: _Run) -> None:
+    from desktop_app.engine.image_file import write_file
+
+    run.files["report"] = _named(run, "report.json")
+    content = json.dumps(answer, indent=2).encode()
+    write_file(run.out / "report.json", lambda handle: handle.write(content))
+
+
+def _show(answer: dict[str, object], run: _Run, console: Console) -> None:
+    console.line(f"{answer['faces']} face(s), detector {answer['detector']}, model {answer['model']}")
+    console.line("step       L2   change  seconds")
+    for step in run.steps:
+        console.line(f"{step.index:4d}  {step.l2:7.4f}  {step.relative_change:7.3f}  {step.seconds:7.3f}")
+    for warning in run.warnings:
+        console.line(f"Note: {warning}")
+    console.line(f"Wrote {display_path(run.out)}")
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except FileExistsError as error:
+        raise UserInputError(
+            f"{display_path(folder)} is a file, not a folder.", "Choose another folder."
+        ) from error
+    except OSError as error:
+        raise ResourceError(
+            f"The folder {display_path(folder)} cannot be made: {error.strerror}.", "Choose another folder."
+        ) from error
+
+
+def _named(run: _Run, name: str) -> str:
+    return str(run.out / name)
+
+
+def _append(run: _Run, key: str, name: str) -> None:
+    listed = run.files.setdefault(key, [])
+    assert isinstance(listed, list)
+    listed.append(_named(run, name))
+
+
+def _steps(text: str) -> int:
+    value = int(text)
+    if not 1 <= value <= 20:
+        raise argparse.ArgumentTypeError("must be 1 to 20")
+    return value
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError("must be at least 1")
+    return value
+
+
+def _edit(text: str) -> tuple[str, float]:
+    name, sign, strength = text.partition("=")
+    try:
+        value = float(strength)
+    except ValueError:
+        value = float("nan")
+    if not name or not sign or not np.isfinite(value):
+        raise argparse.ArgumentTypeError(f"'{text}' is no NAME=STRENGTH, for example sefa.coarse.1=2.5")
+    return name, value

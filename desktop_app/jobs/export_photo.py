@@ -1,0 +1,153 @@
+"""Write an edited face, its latents, or the photo with the face pasted back."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from desktop_app.core.errors import UserInputError, display_path
+from desktop_app.core.types import ExportKind, ExportRequest, ExportResult, PasteMode, Progress
+
+if TYPE_CHECKING:
+    from desktop_app.jobs.face_services import FaceSession
+    from desktop_app.jobs.services import Services
+
+LATENTS_ENDING = ".npz"
+# From this ratio of crop to model output on, the user is told what becomes of fine detail.
+COARSE_RATIO = 1.25
+
+
+def run(request: ExportRequest, services: Services) -> Generator[Progress, None, ExportResult]:
+    """Answer an `ExportRequest`.
+
+    Yields:
+        Progress between reading, rendering and writing.
+
+    Raises:
+        UserInputError: The session is closed, the ending does not fit, the target is the photo itself.
+        ResourceError: The target cannot be written.
+    """
+    session = services.faces.sessions.get(request.session_id)
+    _check_target(request, session, services=services)
+    yield Progress(0, 3, text="Rendering")
+    warnings: tuple[str, ...] = ()
+    if request.kind is ExportKind.LATENTS:
+        _write_latents(request, session, services=services)
+    elif request.kind is ExportKind.FACE:
+        _write_face(request, session, services=services)
+    else:
+        warnings = yield from _write_photo(request, session, services=services)
+    return ExportResult(request.target, warnings)
+
+
+def _check_target(request: ExportRequest, session: FaceSession, *, services: Services) -> None:
+    from desktop_app.engine.image_file import check_ending
+
+    target = request.target
+    if request.kind is ExportKind.LATENTS:
+        if target.suffix.lower() != LATENTS_ENDING:
+            raise UserInputError(
+                f"Latents are written as {LATENTS_ENDING}, not as '{target.suffix}'.",
+                f"Give a name that ends in {LATENTS_ENDING}.",
+            )
+    else:
+        check_ending(target)
+    if not 0 <= request.blend <= 0.5:
+        raise UserInputError(f"The soft edge must be 0 to 0.5 of the crop's side, not {request.blend}.")
+    original = _source_file(session, services)
+    if original is not None and _is_same_file(original, target):
+        raise UserInputError(
+            f"{display_path(target)} is the original photo; it is never overwritten.", "Choose another name."
+        )
+
+
+def _source_file(session: FaceSession, services: Services) -> Path | None:
+    if session.source.image is not None:
+        return None
+    return services.source_path(session.source)
+
+
+def _is_same_file(first: Path, second: Path) -> bool:
+    try:
+        return first.samefile(second)
+    except OSError:  # one of them does not exist
+        return first.absolute() == second.absolute()
+
+
+def _write_face(request: ExportRequest, session: FaceSession, *, services: Services) -> None:
+    from desktop_app.engine.image_file import write_image
+    from desktop_app.engine.invert.restyle import render
+
+    model = services.faces.model(session.model)
+    write_image(render(model, services.faces.edited_code(session, request.edit)), request.target)
+
+
+def _write_latents(request: ExportRequest, session: FaceSession, *, services: Services) -> None:
+    from desktop_app.engine.image_file import write_file
+
+    edited = services.faces.edited_code(session, request.edit)
+    names = np.array([name for name, _ in request.edit.strengths], dtype=np.str_)
+    strengths = np.array([strength for _, strength in request.edit.strengths], dtype=np.float32)
+    quad = np.array(session.quad, dtype=np.float64).reshape(-1, 2)
+
+    write_file(
+        request.target,
+        lambda handle: np.savez_compressed(
+            handle,
+            w_plus=session.codes,
+            edited=edited,
+            model=np.array(session.model),
+            quad=quad,
+            direction_names=names,
+            strengths=strengths,
+        ),
+    )
+
+
+def _write_photo(
+    request: ExportRequest, session: FaceSession, *, services: Services
+) -> Generator[Progress, None, tuple[str, ...]]:
+    from desktop_app.engine.align.ffhq_crop import quad_side_px
+    from desktop_app.engine.align.paste_back import FacePaste, paste_back
+    from desktop_app.engine.image_file import PhotoMetadata, read_metadata, write_image
+    from desktop_app.engine.image_tensor import tensor_to_levels
+    from desktop_app.engine.invert.restyle import synthesize
+
+    if not session.quad:
+        raise UserInputError(
+            "The picture was an aligned face already; there is no photo to paste it into.",
+            "Save the face instead.",
+        )
+    model = services.faces.model(session.model)
+    face = FacePaste(
+        quad=session.quad,
+        edited=tensor_to_levels(synthesize(model, services.faces.edited_code(session, request.edit))),
+        reconstruction=tensor_to_levels(synthesize(model, session.code(request.edit.step))),
+        blend=request.blend,
+        mode=request.paste,
+    )
+    yield Progress(1, 3, text="Reading the photo")
+    photo = services.read_photo(session.source)
+    result = paste_back(photo, face)
+    yield Progress(2, 3, text="Writing the photo")
+    warnings = []
+    file = _source_file(session, services)
+    metadata = PhotoMetadata()
+    if file is not None:
+        metadata, warning = read_metadata(file, width_px=result.shape[1], height_px=result.shape[0])
+        warnings += [warning] if warning else []
+    side = quad_side_px(session.quad)
+    if side > COARSE_RATIO * model.output_px:
+        warnings.append(_detail_warning(request.paste, side_px=round(side), output_px=model.output_px))
+    write_image(result, request.target, metadata)
+    return tuple(warnings)
+
+
+def _detail_warning(mode: PasteMode, *, side_px: int, output_px: int) -> str:
+    sizes = f"The model paints {output_px} pixels, the face crop in the photo is {side_px} pixels wide"
+    if mode is PasteMode.CHANGE:
+        return f"{sizes}: the change was added to the photo's own pixels, whose fine detail stays."
+    return f"{sizes}: the pasted face is softer than the photo around it."
