@@ -33,11 +33,11 @@ class Jitter:
         offset: Largest change of brightness, in [-1, 1] units.
     """
 
-    rotation_deg: float = 2.0
-    log_scale: float = 0.03
-    shift: float = 0.012
-    gain: float = 0.08
-    offset: float = 0.08
+    rotation_deg: float = 1.5
+    log_scale: float = 0.02
+    shift: float = 0.01
+    gain: float = 0.05
+    offset: float = 0.05
 
 
 class AlignedPictures:

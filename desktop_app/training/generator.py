@@ -48,7 +48,9 @@ class GeneratorConfig:
         images: Pictures seen by the autoencoder stage.
         sharpen_images: Pictures seen by the stage with the discriminator.
         batch: Pictures an iteration.
-        rate: Highest learning rate of Adam.
+        rate: Highest learning rate of Adam for the encoder.
+        generator_factor: The generator's rate over the encoder's: its weights are equalised, near
+            N(0, 1), and move relatively slower at one rate.
         sharpen_rate: The same in the second stage.
         max_steps: Deepest refinement step seen in training.
         code_noise: Standard deviation of the noise on codes.
@@ -69,13 +71,14 @@ class GeneratorConfig:
     encoder_type: str = "ResNetBackboneEncoder"
     encoder_widths: tuple[int, ...] = (32, 64, 128, 192)
     encoder_units: tuple[int, ...] = (2, 2, 3, 2)
-    images: int = 100_000
+    images: int = 70_000
     sharpen_images: int = 30_000
     batch: int = 16
-    rate: float = 2e-3
-    sharpen_rate: float = 5e-4
+    rate: float = 1e-3
+    generator_factor: float = 6.0
+    sharpen_rate: float = 2.5e-4
     max_steps: int = 3
-    code_noise: float = 0.05
+    code_noise: float = 0.03
     code_penalty: float = 1e-3
     adversarial: float = 0.02
     matching: float = 0.5
@@ -176,7 +179,13 @@ class GeneratorTraining:
         self.average = copy.deepcopy(self.model).requires_grad_(False)
         self.discriminator = Discriminator(config.size, {k: v // 2 for k, v in config.widths().items()})
         self.optimiser = torch.optim.Adam(
-            self.model.parameters(), lr=config.rate, betas=(0.5, 0.99), fused=True
+            [
+                {"params": list(self.model.encoder.parameters()), "factor": 1.0},
+                {"params": list(self.model.generator.parameters()), "factor": config.generator_factor},
+            ],
+            lr=config.rate,
+            betas=(0.9, 0.99),
+            fused=True,
         )
         self.d_optimiser = torch.optim.Adam(
             self.discriminator.parameters(), lr=1e-3, betas=(0.0, 0.99), fused=True
@@ -227,7 +236,7 @@ class GeneratorTraining:
             stats.update(extra_stats)
         self.optimiser.zero_grad(set_to_none=True)
         total.backward()
-        nn.utils.clip_grad_norm_(self.model.parameters(), 5.0)
+        nn.utils.clip_grad_norm_(self.model.parameters(), 10.0)
         self.optimiser.step()
         if sharpening:
             stats["d_loss"] = self._train_discriminator(x, y_hat.detach())
@@ -260,7 +269,7 @@ class GeneratorTraining:
             )
             rate *= min(1.0, (self.seen + config.batch) / 1_000)
         for group in self.optimiser.param_groups:
-            group["lr"] = rate
+            group["lr"] = rate * group["factor"]
 
     def _follow(self, w_plus: Tensor) -> None:
         """Average code and averaged weights move along."""

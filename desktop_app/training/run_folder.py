@@ -6,6 +6,7 @@ import csv
 import json
 import math
 import os
+import pickle
 import platform
 import subprocess
 import time
@@ -80,8 +81,8 @@ class RunFolder:
             return None
         try:
             state: dict[str, Any] = torch.load(file, map_location="cpu", weights_only=True)
-        except (OSError, RuntimeError, ValueError, EOFError) as error:
-            raise WeightsError(f"The checkpoint {display_path(file)} is damaged: {error}.") from error
+        except (OSError, RuntimeError, ValueError, EOFError, pickle.UnpicklingError) as error:
+            raise WeightsError(f"The checkpoint {display_path(file)} is damaged.") from error
         return state
 
     def log(self, row: dict[str, float]) -> None:
