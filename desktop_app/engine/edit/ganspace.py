@@ -5,46 +5,32 @@ Source: Härkönen et al., 2020, and the port in encoder4editing (reference, sec
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import numpy as np
 
-from torch import Tensor
-
-
-@dataclass(frozen=True, slots=True)
-class PrincipalDirections:
-    """Principal components of w.
-
-    Attributes:
-        mean: Mean w, (D,).
-        components: Unit rows, (K, D).
-        std: Standard deviation along each row, (K,).
-    """
-
-    mean: Tensor
-    components: Tensor
-    std: Tensor
+from desktop_app.core.types import FloatArray
+from desktop_app.engine.edit.discover import PrincipalDirections
 
 
 def set_coordinate(
-    w_plus: Tensor, principal: PrincipalDirections, number: int, *, strength: float, rows: range
-) -> Tensor:
+    w_plus: FloatArray, principal: PrincipalDirections, number: int, *, strength: float, rows: range
+) -> FloatArray:
     """Move rows of a code so that row 0's coordinate along a component becomes `strength`.
 
     The coordinate is measured in standard deviations, on row 0 alone, as the official port does.
 
     Args:
-        w_plus: Code, (B, L, D).
-        principal: The components.
+        w_plus: Code, (L, D).
+        principal: Components of w: mean (D,), unit rows (K, D), deviations (K,).
         number: Which component.
         strength: Wanted coordinate in standard deviations.
         rows: Rows that are moved.
 
     Returns:
-        The changed code, (B, L, D).
+        The changed code, (L, D).
     """
-    component, std = principal.components[number], principal.std[number]
-    now = ((w_plus[:, 0] - principal.mean) @ component) / std  # (B,)
-    delta = ((strength - now) * std)[:, None] * component  # (B, D)
-    moved = w_plus.clone()
-    moved[:, rows.start : rows.stop] += delta[:, None]
+    component = np.asarray(principal.components[number], dtype=np.float32).reshape(-1)
+    std = float(principal.std[number])
+    now = float((w_plus[0] - principal.mean.reshape(-1)) @ component) / std
+    moved = w_plus.copy()
+    moved[rows.start : rows.stop] += ((strength - now) * std) * component
     return moved

@@ -14,6 +14,7 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
 from desktop_app.core.errors import WeightsError
+from desktop_app.engine.invert.domains import DomainPreset, preset_named
 from desktop_app.engine.networks.restyle_encoders import ENCODERS, EncoderShape, create_encoder
 from desktop_app.engine.networks.stylegan2 import Generator
 from desktop_app.engine.weights.store import ModelCard, ModelStore, load_strict
@@ -34,8 +35,10 @@ class InversionModel:
         input_nc: Channels of the encoder's input.
         device: Where the networks lie.
         domain: `faces`, `cars` ...
-        average_output: Average image at the generator's size, (1, 3, output_px, output_px).
-        average_image: The same pooled to the encoder's input, (1, 3, input_px, input_px).
+        adds_average: The code is the encoder's answer plus the average code; False for encoders
+            that were trained to answer with the whole code.
+        average_output: Average image, visible part at the generator's scale, (1, 3, H, output_px).
+        average_image: The same pooled to the encoder's input, (1, 3, h, input_px).
     """
 
     name: str
@@ -46,13 +49,13 @@ class InversionModel:
     input_nc: int
     device: torch.device
     domain: str = "faces"
+    adds_average: bool = True
     average_output: Tensor = field(init=False)
     average_image: Tensor = field(init=False)
 
     def __post_init__(self) -> None:
         with torch.inference_mode():
-            codes = self.w_avg.to(self.device).expand(1, self.n_styles, -1)
-            self.average_output = self.generator.synthesize(codes)
+            self.average_output = self.decode(self.average_codes(1))
             self.average_image = self.pool(self.average_output)
 
     @property
@@ -70,9 +73,45 @@ class InversionModel:
         """Side of the generated image."""
         return self.generator.size
 
+    @property
+    def preset(self) -> DomainPreset:
+        """Framing of the domain."""
+        return preset_named(self.domain)
+
+    @property
+    def input_size(self) -> tuple[int, int]:
+        """Height and width of the encoder's input: square, but 192x256 for cars."""
+        return self.preset.input_size(self.input_px)
+
+    def average_codes(self, batch: int) -> Tensor:
+        """The average code as W+, (B, L, D)."""
+        return self.w_avg.to(self.device).expand(batch, self.n_styles, -1)
+
+    def visible(self, y: Tensor) -> Tensor:
+        """The rows of a square output that belong to the picture."""
+        return y if self.preset.shows_all else y[:, :, self.preset.rows(y.shape[-2])]
+
+    def decode(self, w_plus: Tensor) -> Tensor:
+        """W+ code to the visible picture: (B, L, D) -> (B, 3, H, output_px), not clipped."""
+        return self.visible(self.generator.synthesize(w_plus))
+
     def pool(self, y: Tensor) -> Tensor:
-        """Average-pool an output to the encoder's input size (repeats pixels of smaller ones)."""
-        return y if y.shape[-1] == self.input_px else F.adaptive_avg_pool2d(y, self.input_px)
+        """Average-pool a visible picture to the encoder's input (repeats pixels of smaller ones)."""
+        size = self.input_size
+        return y if tuple(y.shape[-2:]) == size else F.adaptive_avg_pool2d(y, size)
+
+    def encode(self, x: Tensor, estimate: Tensor | None = None) -> Tensor:
+        """The encoder's answer as rows, (B, L, D), without any code added.
+
+        Args:
+            x: Pictures, (B, 3, h, input_px).
+            estimate: Current estimates of the same size, for encoders that look at two pictures.
+        """
+        if self.input_nc > 3:
+            estimate = self.average_image if estimate is None else estimate
+            x = torch.cat([x, estimate.expand_as(x)], dim=1)
+        codes: Tensor = self.encoder(x.contiguous(memory_format=torch.channels_last))
+        return codes[:, None].expand(-1, self.n_styles, -1) if codes.dim() == 2 else codes
 
 
 def model_config(generator: dict[str, Any], encoder_type: str, shape: EncoderShape) -> dict[str, Any]:
@@ -124,6 +163,7 @@ def build_inversion_model(
         input_nc=shape.input_nc,
         device=device,
         domain=str(card.config.get("domain", "faces")),
+        adds_average=bool(card.config.get("adds_average", True)),
     )
 
 

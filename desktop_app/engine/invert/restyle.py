@@ -5,43 +5,102 @@ Source: ReStyle (Alaluf et al., 2021); reference, section 5. Feedback is the unc
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 import torch
-import torch.nn.functional as F  # noqa: N812
 from PIL import Image as PillowImage
 from torch import Tensor
 
-from desktop_app.core.errors import UserInputError, WeightsError
+from desktop_app.core.errors import UserInputError
 from desktop_app.core.types import FloatArray, Image, InversionStep
 from desktop_app.engine.device import memory_errors_translated
 from desktop_app.engine.image_tensor import image_to_tensor, tensor_to_image
 from desktop_app.engine.invert.model import InversionModel
+from desktop_app.engine.invert.steps import StepRecorder, code_to_tensor
+from desktop_app.engine.metrics.l2 import l2
 
 MAX_STEPS = 20
 
 
+@dataclass(frozen=True, slots=True)
+class Pass:
+    """One encoder and generator pass over a batch.
+
+    Attributes:
+        w_plus: Codes, (B, L, D).
+        y_hat: Visible pictures at the generator's scale, not clipped, (B, 3, H, W).
+        y_small: The same at the encoder's input size: what the next pass looks at.
+    """
+
+    w_plus: Tensor
+    y_hat: Tensor
+    y_small: Tensor
+
+
 def prepare(model: InversionModel, image: Image) -> Tensor:
-    """An aligned image as the encoder wants it: antialiased bilinear resize, (1, 3, S, S)."""
-    side = model.input_px
-    if image.shape[:2] != (side, side):
-        picture = PillowImage.fromarray(image).resize((side, side), PillowImage.Resampling.BILINEAR)
+    """An aligned image as the encoder wants it: antialiased bilinear resize, (1, 3, h, w).
+
+    The aspect ratio is not kept, as in the official code: cars become 192 x 256.
+    """
+    height, width = model.input_size
+    if image.shape[:2] != (height, width):
+        picture = PillowImage.fromarray(image).resize((width, height), PillowImage.Resampling.BILINEAR)
         image = np.asarray(picture)
     return image_to_tensor(image).to(model.device)
 
 
-def invert(model: InversionModel, image: Image, *, steps: int) -> Iterator[InversionStep]:
+def passes(
+    model: InversionModel, x: Tensor, *, w_plus: Tensor | None = None, y_small: Tensor | None = None
+) -> Iterator[Pass]:
+    """Refine codes for as long as the caller asks.
+
+    Args:
+        model: The model. A one-pass encoder gives one pass.
+        x: Pictures of the encoder's input size, (B, 3, h, w).
+        w_plus: Codes to start from, (B, L, D); None: the average code.
+        y_small: Pictures of those codes at the input size; None: rendered from them.
+
+    Yields:
+        Passes without end (one for a one-pass encoder); no picture is clipped in between.
+    """
+    if model.input_nc <= 3:
+        codes = model.encode(x)
+        if model.adds_average:
+            codes = codes + model.average_codes(x.shape[0])
+        y_hat = model.decode(codes)
+        yield Pass(codes, y_hat, model.pool(y_hat))
+        return
+    if w_plus is None:
+        w_plus, y_small = model.average_codes(x.shape[0]), model.average_image
+    elif y_small is None:
+        y_small = model.pool(model.decode(w_plus))
+    while True:
+        w_plus, y_hat = one_pass(model, x, y_small, w_plus)
+        y_small = model.pool(y_hat)
+        yield Pass(w_plus, y_hat, y_small)
+
+
+def invert(
+    model: InversionModel,
+    image: Image,
+    *,
+    steps: int,
+    start: FloatArray | None = None,
+    resize_outputs: bool = False,
+) -> Iterator[InversionStep]:
     """Refine a latent over several encoder passes.
 
     Args:
         model: The model; a 3-channel encoder makes one pass only.
         image: An aligned picture of any size, (H, W, 3) uint8.
         steps: Encoder passes, 1 to 20.
+        start: Code (L, D) to go on from; None: the average code.
+        resize_outputs: Hand out pictures of the encoder's input size instead of the generator's.
 
     Yields:
-        One step per pass; `change_map` and `y_hat` have the generator's size.
+        One step per pass; `change_map` and `y_hat` have the generator's size (or the encoder's).
 
     Raises:
         UserInputError: `steps` is out of range.
@@ -50,33 +109,20 @@ def invert(model: InversionModel, image: Image, *, steps: int) -> Iterator[Inver
     """
     if not 1 <= steps <= MAX_STEPS:
         raise UserInputError(f"The number of steps must be 1 to {MAX_STEPS}, not {steps}.")
-    x = prepare(model, image)
-    y_full, y_small = model.average_output, model.average_image
-    w_plus = model.w_avg.expand(1, model.n_styles, -1)
-    first_change = 0.0
-    for index in range(1, (steps if model.input_nc > 3 else 1) + 1):
-        began = time.perf_counter()
+    with torch.inference_mode(), memory_errors_translated("invert the face"):
+        x = prepare(model, image)
+        codes = None if start is None else code_to_tensor(model, start)
+        before = model.average_output if codes is None else model.decode(codes)
+        y_small = model.pool(before)
+    recorder = StepRecorder(model.name, y_small if resize_outputs else before)
+    loop = passes(model, x, w_plus=codes, y_small=y_small)
+    for _ in range(steps if model.input_nc > 3 else 1):
         with torch.inference_mode(), memory_errors_translated("invert the face"):
-            w_plus, y_next = one_pass(model, x, y_small, w_plus)
-            y_small = model.pool(y_next)
-            change = (y_next - y_full).square().mean(dim=1)[0]  # (H, W)
-            l2 = F.mse_loss(y_small, x).item()
-        if not np.isfinite(l2):
-            raise WeightsError(
-                f"The model '{model.name}' produced values that are no numbers.", "Import it again."
+            done = next(loop)
+            step = recorder.record(
+                done.w_plus, done.y_small if resize_outputs else done.y_hat, l2=l2(done.y_small, x)
             )
-        size = float(change.mean().sqrt())
-        first_change = first_change or size
-        y_full = y_next
-        yield InversionStep(
-            index=index,
-            y_hat=tensor_to_image(y_next),
-            w_plus=_locked(w_plus[0]),
-            change_map=_locked(change),
-            l2=l2,
-            relative_change=size / first_change if first_change > 0 else 0.0,
-            seconds=time.perf_counter() - began,
-        )
+        yield step
 
 
 def one_pass(model: InversionModel, x: Tensor, y_small: Tensor, w_plus: Tensor) -> tuple[Tensor, Tensor]:
@@ -84,32 +130,23 @@ def one_pass(model: InversionModel, x: Tensor, y_small: Tensor, w_plus: Tensor) 
 
     Args:
         model: The model.
-        x: Photo, (B, 3, S, S).
-        y_small: Current estimate at the encoder's size, (B, 3, S, S).
+        x: Photo, (B, 3, h, w).
+        y_small: Current estimate at the encoder's size, (B, 3, h, w).
         w_plus: Current code, (B, L, D).
 
     Returns:
-        The new code and its image at the generator's size.
+        The new code and its visible image at the generator's scale.
     """
-    stack = torch.cat([x, y_small.expand_as(x)], dim=1) if model.input_nc > 3 else x
-    residual: Tensor = model.encoder(stack.contiguous(memory_format=torch.channels_last))
-    w_plus = w_plus + residual
-    return w_plus, model.generator.synthesize(w_plus)
+    w_plus = w_plus + model.encode(x, y_small)
+    return w_plus, model.decode(w_plus)
 
 
 def synthesize(model: InversionModel, w_plus: FloatArray) -> Tensor:
     """Image of one code: (L, D) -> (1, 3, H, W) float32, not clipped."""
     with torch.inference_mode(), memory_errors_translated("render the face"):
-        codes = torch.from_numpy(np.array(w_plus, dtype=np.float32))[None].to(model.device)
-        return model.generator.synthesize(codes)
+        return model.decode(code_to_tensor(model, w_plus))
 
 
 def render(model: InversionModel, w_plus: FloatArray) -> Image:
     """Image of one code: (L, D) -> (H, W, 3) uint8."""
     return tensor_to_image(synthesize(model, w_plus))
-
-
-def _locked(values: Tensor) -> FloatArray:
-    array = np.array(values.detach().cpu().numpy(), dtype=np.float32, order="C")
-    array.setflags(write=False)
-    return array

@@ -28,6 +28,7 @@ MAP2STYLE_LEAK = 0.01
 COARSE_ROWS = 3  # rows 0..2 read c3, 3..6 read p2, 7.. read p1
 MIDDLE_ROWS = 7
 ALL_STAGES = 18
+INTO_W_PLUS_SIDE = 7  # side of the reduced map of the IntoWPlus head
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,6 +239,57 @@ class Encoder4Editing(GradualStyleEncoder):
         return w0_plus_deltas(self.styles, self.row_features(x), self.stage)
 
 
+class BackboneEncoderUsingLastLayerIntoW(_IrSeStem, nn.Module):
+    """Original pSp, one w for all rows: global mean of the final map, equalised linear layer."""
+
+    body: nn.Sequential
+
+    def __init__(self, shape: EncoderShape) -> None:
+        super().__init__()
+        self.shape = shape
+        self._build_backbone(shape)
+        self.linear = EqualLinear(shape.widths[-1], shape.style_dim)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, input_nc, H, W) -> w, (B, D)."""
+        features = self.body(self._stem(x)).mean(dim=(2, 3))
+        w: Tensor = self.linear(features.float())
+        return w
+
+
+class SingleStyleCodeEncoder(BackboneEncoderUsingLastLayerIntoW):
+    """Original e4e, one w repeated for all rows."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, input_nc, H, W) -> (B, n_styles, D), rows equal."""
+        return super().forward(x)[:, None].repeat(1, self.shape.n_styles, 1)
+
+
+class BackboneEncoderUsingLastLayerIntoWPlus(_IrSeStem, nn.Module):
+    """Original pSp, all rows by one linear layer over the final map, reduced to 7x7."""
+
+    body: nn.Sequential
+
+    def __init__(self, shape: EncoderShape) -> None:
+        super().__init__()
+        self.shape = shape
+        self._build_backbone(shape)
+        width = shape.widths[-1]
+        self.output_layer_2 = nn.Sequential(
+            nn.BatchNorm2d(width),
+            nn.AdaptiveAvgPool2d(INTO_W_PLUS_SIDE),
+            nn.Flatten(),
+            nn.Linear(width * INTO_W_PLUS_SIDE**2, shape.style_dim),
+        )
+        self.linear = EqualLinear(shape.style_dim, shape.style_dim * shape.n_styles)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, input_nc, H, W) -> (B, n_styles, D)."""
+        reduced = self.output_layer_2(self.body(self._stem(x)))
+        rows: Tensor = self.linear(reduced.float())
+        return rows.view(-1, self.shape.n_styles, self.shape.style_dim)
+
+
 ENCODERS: dict[str, Callable[[EncoderShape], nn.Module]] = {
     "BackboneEncoder": BackboneEncoder,
     "ResNetBackboneEncoder": ResNetBackboneEncoder,
@@ -246,6 +298,9 @@ ENCODERS: dict[str, Callable[[EncoderShape], nn.Module]] = {
     "GradualStyleEncoder": GradualStyleEncoder,
     "ResNetGradualStyleEncoder": ResNetGradualStyleEncoder,
     "Encoder4Editing": Encoder4Editing,
+    "BackboneEncoderUsingLastLayerIntoW": BackboneEncoderUsingLastLayerIntoW,
+    "BackboneEncoderUsingLastLayerIntoWPlus": BackboneEncoderUsingLastLayerIntoWPlus,
+    "SingleStyleCodeEncoder": SingleStyleCodeEncoder,
 }
 
 

@@ -1,0 +1,86 @@
+"""Encoder bootstrapping: one step of a first model, then steps of a second (Toonify).
+
+Source: ReStyle (Alaluf et al., 2021), "encoder bootstrapping"; reference, section 5. The second
+model adds its residuals to the first model's code; its own average code is never used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from desktop_app.core.errors import UserInputError, WeightsError
+from desktop_app.core.types import Image, InversionStep
+from desktop_app.engine.device import memory_errors_translated
+from desktop_app.engine.invert.model import InversionModel
+from desktop_app.engine.invert.restyle import MAX_STEPS, Pass, passes, prepare
+from desktop_app.engine.invert.steps import StepRecorder
+from desktop_app.engine.metrics.l2 import l2
+
+BOOTSTRAP_NOTE = "Started from '{first}'; step 1 is that model's own inversion."
+
+
+def check_pair(first: InversionModel, second: InversionModel) -> None:
+    """Refuse two models whose codes or pictures do not fit.
+
+    Raises:
+        WeightsError: They cannot be combined.
+    """
+    if first.input_nc <= 3 or second.input_nc <= 3:
+        raise WeightsError("Bootstrapping needs two ReStyle models; a one-pass encoder cannot refine.")
+    if (first.n_styles, first.style_dim) != (second.n_styles, second.style_dim):
+        raise WeightsError(
+            f"The models '{first.name}' and '{second.name}' have codes of different sizes.",
+            "Choose two models with the same output size.",
+        )
+    if first.input_size != second.input_size:
+        raise WeightsError(f"The models '{first.name}' and '{second.name}' look at pictures of other sizes.")
+
+
+def bootstrap_passes(first: InversionModel, second: InversionModel, x: Tensor) -> Iterator[Pass]:
+    """The first model's one pass, then passes of the second without end.
+
+    Args:
+        first: Model whose average image and code start the loop.
+        second: Model that goes on.
+        x: Pictures, (B, 3, h, w).
+    """
+    start = next(passes(first, x))
+    yield start
+    yield from passes(second, x, w_plus=start.w_plus, y_small=start.y_small)
+
+
+def bootstrap(
+    first: InversionModel, second: InversionModel, image: Image, *, steps: int
+) -> Iterator[InversionStep]:
+    """Invert with `first`, then restyle with `second`.
+
+    Args:
+        first: For example `restyle_psp.ffhq`.
+        second: For example `restyle_psp.toonify`.
+        image: An aligned picture, (H, W, 3) uint8.
+        steps: Passes of the second model, 1 to 20; the authors recommend 1 or 2.
+
+    Yields:
+        `steps + 1` steps; the first is the first model's inversion.
+
+    Raises:
+        UserInputError: `steps` is out of range.
+        WeightsError: The models do not fit, or produced values that are no numbers.
+        ResourceError: Out of memory.
+    """
+    if not 1 <= steps <= MAX_STEPS:
+        raise UserInputError(f"The number of steps must be 1 to {MAX_STEPS}, not {steps}.")
+    check_pair(first, second)
+    with torch.inference_mode(), memory_errors_translated("invert the face"):
+        x = prepare(first, image)
+    recorder = StepRecorder(second.name, first.average_output, note=BOOTSTRAP_NOTE.format(first=first.name))
+    loop = bootstrap_passes(first, second, x)
+    for _ in range(steps + 1):
+        recorder.resume()
+        with torch.inference_mode(), memory_errors_translated("invert the face"):
+            done = next(loop)
+            step = recorder.record(done.w_plus, done.y_hat, l2=l2(done.y_small, x))
+        yield step
