@@ -20,6 +20,8 @@ def set_up_logging(logs: Path | None, *, verbose: bool) -> None:
     root = logging.getLogger()
     for old in list(root.handlers):
         root.removeHandler(old)
+        if isinstance(old, logging.handlers.RotatingFileHandler):
+            old.close()
     root.setLevel(logging.DEBUG if verbose else logging.INFO)
     stream = logging.StreamHandler()
     stream.setLevel(logging.DEBUG if verbose else logging.WARNING)
