@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
@@ -24,7 +25,6 @@ from desktop_app.core.types import (
     read_only,
 )
 from desktop_app.worker.job_handle import JobHandle
-from pathlib import Path
 
 _Request = TypeVar("_Request")
 
@@ -121,7 +121,9 @@ def faces(count: int = 2, width_px: int = 200, height_px: int = 100) -> FacesFou
 
 def aligned() -> AlignedFace:
     """Step 0."""
-    return AlignedFace(image(64, 200), ((0.0, 0.0), (0.0, 9.0), (9.0, 9.0), (9.0, 0.0)), "haar", 2, image(64, 100))
+    return AlignedFace(
+        image(64, 200), ((0.0, 0.0), (0.0, 9.0), (9.0, 9.0), (9.0, 0.0)), "haar", 2, image(64, 100)
+    )
 
 
 def step(index: int, l2: float = 0.05) -> InversionStep:
