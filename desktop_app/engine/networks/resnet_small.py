@@ -43,9 +43,7 @@ def shape_from_config(config: dict[str, Any]) -> ResNetShape:
         WeightsError: A field is missing or makes no network.
     """
     try:
-        shape = ResNetShape(
-            tuple(int(v) for v in config["widths"]), tuple(int(v) for v in config["blocks"])
-        )
+        shape = ResNetShape(tuple(int(v) for v in config["widths"]), tuple(int(v) for v in config["blocks"]))
     except (KeyError, TypeError, ValueError) as error:
         raise WeightsError(f"The model card describes no network: {error!r}.") from error
     if not shape.widths or len(shape.widths) != len(shape.blocks) or min(shape.widths + shape.blocks) < 1:

@@ -72,11 +72,15 @@ class ModelStore:
     Args:
         builtin: Folder of shipped models.
         user: Folder of models that the user added; need not exist.
+
+    Attributes:
+        user_folder: Folder of models that the user added.
     """
 
     def __init__(self, builtin: Path, user: Path) -> None:
         self._folders = ((builtin, True), (user, False))
         self._verified: set[tuple[str, int, int]] = set()
+        self.user_folder = user
 
     def cards(self) -> list[ModelCard]:
         """All readable cards, built-in first; a damaged card is logged and left out."""

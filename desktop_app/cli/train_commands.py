@@ -1,0 +1,128 @@
+"""The command `train`: a contrastive encoder here, the face models in their own module."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from desktop_app.cli import train_face_commands
+from desktop_app.cli.console import Console
+from desktop_app.core.errors import UserInputError
+
+if TYPE_CHECKING:
+    from desktop_app.training.config import ContrastiveConfig
+
+    _Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]
+
+METHOD_NAMES = ("simclr", "moco")
+# Stored squares are larger than the input, so that a crop need not be blown up.
+STORED_PER_INPUT = 1.75
+
+
+def register(subparsers: _Subparsers) -> None:
+    """Add the command."""
+    train = subparsers.add_parser("train", help="train encoders and generators")
+    kinds = train.add_subparsers(title="what to train", required=True, metavar="KIND")
+    _add_contrastive(kinds)
+    train_face_commands.add_parsers(kinds)
+
+
+def train_contrastive(args: argparse.Namespace, console: Console) -> dict[str, object]:
+    """Run or resume a contrastive training and write its model."""
+    from desktop_app.engine.device import memory_errors_translated, set_threads
+    from desktop_app.training.config import config_to_dict
+    from desktop_app.training.contrastive import ContrastiveTraining, ModelWords, write_encoder
+    from desktop_app.training.datasets import load_pictures
+    from desktop_app.training.run_folder import RunFolder
+
+    if (args.out / "checkpoint.pt").is_file() and not args.resume:
+        raise UserInputError(
+            f"The folder {args.out} already holds a run.", "Add --resume to continue it, or choose another."
+        )
+    set_threads(args.threads)
+    run = RunFolder(args.out)
+    config = _config(args)
+    side = round(config.encoder.input_px * STORED_PER_INPUT)
+    pictures = console.drive(load_pictures(args.pictures, args.out / "pictures", side=side))
+    console.line(f"{len(pictures)} pictures, {pictures.left_out} left out because they cannot be read.")
+    with memory_errors_translated("train"):
+        training = ContrastiveTraining(config, pictures, run)
+        if not training.restore():
+            run.describe({**config_to_dict(config), "pictures": len(pictures)})
+        console.drive(training.steps())
+        words = ModelWords(
+            args.name, args.models or args.out / "model", args.title, args.licence, args.sources
+        )
+        card = write_encoder(training, words)
+    console.line(f"Trained on {training.seen} pictures in {training.seconds / 60:.1f} minutes.")
+    console.line(f"Wrote {card.weights_file} ({card.bytes / 1e6:.1f} MB).")
+    return {
+        "run": str(args.out),
+        "model": card.name,
+        "file": str(card.weights_file),
+        "bytes": card.bytes,
+        "images": training.seen,
+        "pictures": len(pictures),
+        "left_out": pictures.left_out,
+        "seconds": round(training.seconds, 1),
+    }
+
+
+def _config(args: argparse.Namespace) -> ContrastiveConfig:
+    from desktop_app.training.config import METHODS, ContrastiveConfig
+
+    config = replace(ContrastiveConfig(), **METHODS[args.method])
+    config = replace(config, images=args.images, seed=args.seed, precision=args.precision)
+    if args.batch:
+        config = replace(config, batch=args.batch)
+    if args.rate:
+        config = replace(config, rate=args.rate)
+    if args.temperature:
+        config = replace(config, temperature=args.temperature)
+    if args.size:
+        config = replace(config, encoder=replace(config.encoder, input_px=args.size))
+    if args.grey:
+        config = replace(config, views=replace(config.views, grey=args.grey))
+    return config
+
+
+def _add_contrastive(kinds: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = kinds.add_parser("contrastive", help="train a photo encoder without labels on any pictures")
+    parser.add_argument(
+        "--data",
+        "--pictures",
+        dest="pictures",
+        type=Path,
+        action="append",
+        required=True,
+        help="folder of pictures; may be given several times",
+    )
+    parser.add_argument("--out", type=Path, required=True, help="folder of the run")
+    parser.add_argument("--images", type=_count, default=300_000, help="pictures seen in all; 0: untrained")
+    parser.add_argument("--resume", action="store_true", help="continue from the run's checkpoint")
+    parser.add_argument("--method", choices=METHOD_NAMES, default="simclr", help="where negatives come from")
+    parser.add_argument("--batch", type=_count, default=0, help="pictures of one step; 0: the method's")
+    parser.add_argument(
+        "--size", type=int, default=0, choices=(0, 32, 64, 96, 128), help="input side in pixels"
+    )
+    parser.add_argument("--rate", type=float, default=0.0, help="highest learning rate; 0: the method's")
+    parser.add_argument("--temperature", type=float, default=0.0, help="of the loss; 0: the method's")
+    parser.add_argument("--grey", type=float, default=0.0, help="share of views without colour")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--precision", choices=("auto", "bfloat16", "float32"), default="auto")
+    parser.add_argument("--threads", type=int, default=0, help="CPU threads; 0: torch's own choice")
+    parser.add_argument("--name", default="contrastive_photo.own", help="name of the model")
+    parser.add_argument("--models", type=Path, help="folder for the model; default: `model` in the run")
+    parser.add_argument("--title", default="Similar photos, trained on your pictures")
+    parser.add_argument("--licence", default="as the training pictures")
+    parser.add_argument("--sources", default="pictures of this computer")
+    parser.set_defaults(command=train_contrastive)
+
+
+def _count(text: str) -> int:
+    value = int(text)
+    if value < 0:
+        raise argparse.ArgumentTypeError("must not be negative")
+    return value

@@ -1,0 +1,340 @@
+"""Training of a photo encoder without labels: views of one picture are alike, other pictures are not."""
+
+from __future__ import annotations
+
+import copy
+import logging
+import time
+from collections.abc import Generator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F  # noqa: N812
+from torch import Tensor, nn
+
+from desktop_app.core.errors import AppError, UserInputError
+from desktop_app.core.types import Progress
+from desktop_app.engine.embed.photo_encoder import ARCHITECTURE, PhotoEncoder
+from desktop_app.engine.networks.contrastive_heads import ProjectionHead, pool_stages
+from desktop_app.engine.networks.resnet_small import ResNetShape
+from desktop_app.engine.weights.store import ModelCard, write_model
+from desktop_app.training.config import (
+    ContrastiveConfig,
+    Dissimilarity,
+    config_from_dict,
+    config_to_dict,
+)
+from desktop_app.training.datasets import EpochOrder, SmallPictures
+from desktop_app.training.losses import alignment, info_nce, nt_xent, uniformity
+from desktop_app.training.run_folder import Pace, RunFolder, cosine_rate
+from desktop_app.training.views import draw_views
+
+_log = logging.getLogger(__name__)
+
+CHECKPOINT_EVERY_S = 120.0
+LOG_EVERY = 20
+CALIBRATION_PICTURES = 6144
+# Projections of one batch whose mean spread falls below this share of an even spread have collapsed.
+COLLAPSE_SHARE = 0.05
+
+
+class ContrastiveNetwork(nn.Module):
+    """Backbone and projection head, as trained.
+
+    Args:
+        config: Sizes.
+    """
+
+    def __init__(self, config: ContrastiveConfig) -> None:
+        super().__init__()
+        shape = ResNetShape(config.encoder.widths, config.encoder.blocks)
+        self.encoder = PhotoEncoder(
+            shape, embedding_size=config.encoder.embedding_size, pool_power=config.encoder.pool_power
+        )
+        self.projection_head = ProjectionHead(shape.features, hidden=config.head_hidden, out=config.head_out)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, 3, H, W) -> projections (B, P), unit length."""
+        maps = self.encoder.backbone(x.contiguous(memory_format=torch.channels_last))
+        projection: Tensor = self.projection_head(pool_stages(maps, power=1.0))
+        return projection
+
+
+class ContrastiveTraining:
+    """One run: state, step, checkpoint, and the model made of it.
+
+    Args:
+        config: All choices.
+        pictures: What is trained on.
+        run: Where checkpoint and statistics go.
+    """
+
+    def __init__(self, config: ContrastiveConfig, pictures: SmallPictures, run: RunFolder) -> None:
+        torch.manual_seed(config.seed)
+        self.config = config
+        self.run = run
+        self.pictures = pictures
+        self.order = EpochOrder(len(pictures), batch=config.batch, seed=config.seed)
+        self.network = ContrastiveNetwork(config).to(memory_format=torch.channels_last)
+        self.slow: ContrastiveNetwork | None = None
+        self.queue = torch.empty(0)
+        if config.dissimilarity is Dissimilarity.QUEUE:
+            self.slow = copy.deepcopy(self.network).requires_grad_(False)
+            self.queue = F.normalize(torch.randn(config.head_out, config.queue), dim=0)
+        self.optimiser = torch.optim.AdamW(
+            _groups(self.network, config.weight_decay), lr=config.rate, fused=True
+        )
+        self.random = torch.Generator().manual_seed(config.seed)
+        self.step = 0
+        self.seconds = 0.0
+        self._is_bf16 = wants_bfloat16(config.precision)
+
+    @property
+    def seen(self) -> int:
+        """Pictures seen so far."""
+        return self.step * self.order.batch
+
+    def steps(self) -> Generator[Progress, None, None]:
+        """Train to the end; yields after every step, and saves when it is closed early."""
+        pace = Pace(self.seen, self.config.images)
+        sums: dict[str, float] = {}
+        saved_at = time.monotonic()
+        self.network.train()
+        try:
+            while self.seen < self.config.images:
+                began = time.monotonic()
+                stats = self._step()
+                self.step += 1
+                self.seconds += time.monotonic() - began
+                sums = {key: sums.get(key, 0.0) + value / LOG_EVERY for key, value in stats.items()}
+                if self.step % LOG_EVERY == 0:
+                    self._log(sums)
+                    sums = {}
+                if time.monotonic() - saved_at > CHECKPOINT_EVERY_S:
+                    self.save()
+                    saved_at = time.monotonic()
+                yield pace.progress(self.seen, f"Training, loss {stats['loss']:.3f}")
+        except GeneratorExit:
+            self.save()
+            raise
+        self.save()
+
+    def save(self) -> None:
+        """Write a checkpoint that restores everything."""
+        self.run.save(
+            {
+                "config": config_to_dict(self.config),
+                "pictures": len(self.pictures),
+                "step": self.step,
+                "seconds": self.seconds,
+                "network": self.network.state_dict(),
+                "slow": self.slow.state_dict() if self.slow is not None else None,
+                "queue": self.queue,
+                "optimiser": self.optimiser.state_dict(),
+                "random": self.random.get_state(),
+            }
+        )
+
+    def restore(self) -> bool:
+        """Continue from the run's checkpoint; False when there is none.
+
+        Raises:
+            UserInputError: The checkpoint is of another configuration or of other pictures.
+        """
+        saved = self.run.load()
+        if saved is None:
+            return False
+        theirs = config_from_dict(saved["config"])
+        if (theirs.encoder, theirs.dissimilarity, theirs.batch, theirs.seed) != (
+            self.config.encoder,
+            self.config.dissimilarity,
+            self.config.batch,
+            self.config.seed,
+        ) or saved["pictures"] != len(self.pictures):
+            raise UserInputError(
+                "The run was started with other choices or other pictures.",
+                "Give the same ones, or choose another folder for the run.",
+            )
+        self.step, self.seconds = saved["step"], saved["seconds"]
+        self.network.load_state_dict(saved["network"])
+        if self.slow is not None:
+            self.slow.load_state_dict(saved["slow"])
+            self.queue = saved["queue"]
+        self.optimiser.load_state_dict(saved["optimiser"])
+        self.random.set_state(saved["random"])
+        return True
+
+    def _step(self) -> dict[str, float]:
+        rate = self._set_rate()
+        pictures, side_ratio = self.pictures.chosen(self.order.rows(self.step))
+        size, views = self.config.encoder.input_px, self.config.views
+        first, second = (
+            draw_views(pictures, side_ratio, size=size, config=views, generator=self.random) for _ in range(2)
+        )
+        with torch.autocast("cpu", torch.bfloat16, enabled=self._is_bf16):
+            loss, query, key = self._loss(first, second)
+        if not torch.isfinite(loss):
+            raise AppError(
+                "The training diverged: the loss is no number.", "Start again with a lower --rate."
+            )
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        nn.utils.clip_grad_norm_(self.network.parameters(), 5.0)
+        self.optimiser.step()
+        if self.slow is not None:
+            self._follow(key)
+        with torch.no_grad():
+            query, key = query.detach().float(), key.detach().float()
+            nearest = (query @ key.T).argmax(dim=1) == torch.arange(len(query))
+            return {
+                "loss": loss.item(),
+                "hit": nearest.float().mean().item(),
+                "alignment": alignment(query, key).item(),
+                "uniformity": uniformity(query).item(),
+                "spread": query.std(dim=0).mean().item() * query.shape[1] ** 0.5,
+                "rate": rate,
+            }
+
+    def _loss(self, first: Tensor, second: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Loss, queries and keys of two views of a batch."""
+        temperature = self.config.temperature
+        if self.slow is None:
+            query, key = self.network(torch.cat([first, second])).float().chunk(2)
+            return nt_xent(query, key, temperature=temperature), query, key
+        with torch.no_grad():
+            key = self.slow(second).float()
+        query = self.network(first).float()
+        return info_nce(query, key, self.queue, temperature=temperature), query, key
+
+    def _follow(self, key: Tensor) -> None:
+        """The key encoder moves along, the newest keys replace the oldest."""
+        assert self.slow is not None
+        with torch.no_grad():
+            for slow, fast in zip(self.slow.parameters(), self.network.parameters(), strict=True):
+                slow.lerp_(fast, 1.0 - self.config.momentum)
+            self.queue = torch.cat([key.T, self.queue], dim=1)[:, : self.config.queue].contiguous()
+
+    def _set_rate(self) -> float:
+        config = self.config
+        warm = min(1.0, (self.seen + self.order.batch) / max(config.warmup_images, 1))
+        rate = config.rate * warm * cosine_rate(self.seen / config.images, floor=0.01)
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate
+        return rate
+
+    def _log(self, means: dict[str, float]) -> None:
+        self.run.log({"images": self.seen, "images_per_s": self.seen / max(self.seconds, 1e-9), **means})
+        if means["spread"] < COLLAPSE_SHARE:
+            _log.warning("the projections have collapsed to a point (spread %.3f)", means["spread"])
+
+    # --- the model -----------------------------------------------------------------------------------
+
+    def finish(self) -> PhotoEncoder:
+        """The encoder for use: statistics of unchanged pictures in its norms, whitening learned."""
+        encoder = copy.deepcopy(self.network.encoder)
+        picked = torch.randperm(len(self.pictures), generator=torch.Generator().manual_seed(self.config.seed))
+        batches = picked[:CALIBRATION_PICTURES].split(self.order.batch)
+        size = self.config.encoder.input_px
+        with torch.no_grad():
+            _use_cumulative_statistics(encoder)
+            encoder.train()
+            for rows in batches:
+                if len(rows) > 1 or len(batches) == 1:
+                    encoder.features(_whole_pictures(self.pictures, rows, size))
+            encoder.eval()
+            features = torch.cat(
+                [encoder.features(_whole_pictures(self.pictures, rows, size)) for rows in batches]
+            )
+            encoder.whitening.fit(features, power=self.config.encoder.whiten_power)
+        return encoder.requires_grad_(False)
+
+
+@dataclass(frozen=True, slots=True)
+class ModelWords:
+    """What a person reads on the card of a trained model.
+
+    Attributes:
+        name: Name of the model and of its files.
+        folder: Where the files go.
+        title: One line.
+        licence: Of the weights.
+        sources: What it was trained on.
+    """
+
+    name: str
+    folder: Path
+    title: str
+    licence: str
+    sources: str
+
+
+def write_encoder(training: ContrastiveTraining, words: ModelWords) -> ModelCard:
+    """Finish a training and write its model: card and weights.
+
+    Raises:
+        ResourceError: The files cannot be written.
+    """
+    encoder = training.finish()
+    choices = training.config.encoder
+    config: dict[str, Any] = {
+        "widths": list(choices.widths),
+        "blocks": list(choices.blocks),
+        "input_px": choices.input_px,
+        "pool_power": choices.pool_power,
+        "embedding_size": choices.embedding_size,
+    }
+    facts = {
+        "embedding": f"{choices.embedding_size} numbers from {choices.input_px} x {choices.input_px} pixels",
+        "trained on": f"{len(training.pictures)} pictures without labels, {training.seen} pairs of views",
+        "training time": f"{training.seconds / 60:.0f} minutes",
+        "negatives": training.config.dissimilarity.value,
+    }
+    card = ModelCard(
+        name=words.name,
+        role="encoder",
+        architecture=ARCHITECTURE,
+        config=config,
+        title=words.title,
+        licence=words.licence,
+        sources=words.sources,
+        sha256="",
+        bytes=0,
+        facts=facts,
+        folder=words.folder,
+    )
+    return write_model(card, encoder.state_dict())
+
+
+def wants_bfloat16(precision: str) -> bool:
+    """Whether to compute in bfloat16: as asked, or where the processor does it natively."""
+    if precision not in ("auto", "bfloat16", "float32"):
+        raise UserInputError(f"Unknown precision '{precision}'.", "Choose auto, bfloat16 or float32.")
+    if precision != "auto":
+        return precision == "bfloat16"
+    able = torch.cpu.get_capabilities()
+    return bool(able.get("avx512_bf16") or able.get("amx_bf16"))
+
+
+def _groups(network: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
+    """Weight decay for matrices and kernels, none for norms and biases."""
+    wide = [p for p in network.parameters() if p.ndim > 1]
+    narrow = [p for p in network.parameters() if p.ndim <= 1]
+    return [{"params": wide, "weight_decay": weight_decay}, {"params": narrow, "weight_decay": 0.0}]
+
+
+def _use_cumulative_statistics(module: nn.Module) -> None:
+    for part in module.modules():
+        if isinstance(part, nn.BatchNorm2d):
+            part.reset_running_stats()
+            part.momentum = None
+
+
+def _whole_pictures(pictures: SmallPictures, rows: Tensor, size: int) -> Tensor:
+    """Pictures as the application will show them to the encoder: (B, 3, size, size) in [-1, 1]."""
+    stored, _ = pictures.chosen(rows)
+    wide = stored.float().div_(127.5).sub_(1.0)
+    if wide.shape[-1] == size:
+        return wide
+    return F.interpolate(wide, (size, size), mode="bilinear", antialias=True, align_corners=False)
