@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from PySide6.QtCore import Qt
 from PySide6.QtGui import QImage
 from PySide6.QtWidgets import QApplication
 
@@ -29,7 +30,10 @@ def clean_window(themed: QApplication, qtlog: object) -> Iterator[None]:
     before = {id(widget) for widget in themed.topLevelWidgets()}
     yield
     left = [w for w in themed.topLevelWidgets() if w.isVisible() and id(w) not in before]
-    names = [type(widget).__name__ for widget in left]
+    left = [w for w in left if w.windowType() != Qt.WindowType.ToolTip]
+    names = [
+        f"{type(widget).__name__} {widget.objectName()} {getattr(widget, 'text', str)()}" for widget in left
+    ]
     for widget in left:
         widget.close()
     warnings = [r.message for r in qtlog.records if not any(text in r.message for text in _HARMLESS)]

@@ -337,7 +337,7 @@ class CataloguePage(DropArea):
         self._apply_filter()
 
     def _apply_filter(self, _answer: object = None) -> None:
-        order: PhotoOrder = self._order.currentData()
+        order = PhotoOrder(self._order.currentData())  # Qt hands text enums out as plain text
         self._model.set_filter(PageRequest(0, 1, order=order, folder=self._folders.chosen_folder()))
         self._similar.forget()
         if self._stack.currentWidget() in (self._similar, self._preview):

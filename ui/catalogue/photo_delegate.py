@@ -94,7 +94,8 @@ def _paint_broken(painter: QPainter, tile: QRectF) -> None:
 def _paint_badges(
     painter: QPainter, tile: QRectF, *, palette: QPalette, index: QModelIndex | QPersistentModelIndex
 ) -> None:
-    similarity, kind = float(index.data(PhotoRole.SIMILARITY)), index.data(PhotoRole.KIND)
+    similarity = float(index.data(PhotoRole.SIMILARITY))
+    kind = HitKind(index.data(PhotoRole.KIND))  # Qt hands text enums out as plain text
     font = painter.font()
     font.setPointSizeF(8.5)
     font.setBold(True)

@@ -11,8 +11,8 @@ class PhotoRole(IntEnum):
     """Roles of photo models.
 
     `ROW` is a `PhotoRow`, or None while its page is on the way; `THUMBNAIL` a `QPixmap` or None;
-    `HAS_FAILED` whether the thumbnail cannot be shown; `SIMILARITY` a float or None; `KIND` a
-    `HitKind` or None.
+    `HAS_FAILED` whether the thumbnail cannot be shown; `SIMILARITY` a float or None; `KIND` the
+    value of a `HitKind` or None.
     """
 
     ROW = Qt.ItemDataRole.UserRole + 1

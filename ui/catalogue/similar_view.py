@@ -186,15 +186,9 @@ class SimilarView(QFrame):
         self._similar_grid.setModel(self._similar)
         self._similar_grid.setAccessibleName(self.tr("Similar photos"))
         hits = QFrame()
-        hits.setLayout(
-            column(
-                self._duplicate_title,
-                self._duplicate_strip,
-                self._similar_title,
-                self._similar_grid,
-                spacing=6,
-            )
-        )
+        duplicates = (self._duplicate_title, self._duplicate_strip)
+        similar = (self._similar_title, self._no_similar, self._similar_grid)
+        hits.setLayout(column(*duplicates, *similar, spacing=6))
         self._message = EmptyState("similar", "")
         self._message.setAcceptDrops(False)
         self._stack = QStackedWidget()

@@ -1,0 +1,229 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QImage
+from PySide6.QtWidgets import QDialog
+
+from desktop_app.core.types import (
+    FileProblem,
+    IndexRequest,
+    IndexSummary,
+    LibraryRequest,
+    PageRequest,
+    PhotoBatch,
+    PhotoOrder,
+    PhotoPreview,
+    PreviewRequest,
+    RemoveFolderRequest,
+    SearchRequest,
+)
+from tests.ui.fake_runner import FakeRunner, image, overview, page, photo
+from ui import file_dialogs
+from ui.catalogue.catalogue_page import CataloguePage
+from ui.catalogue.problems_dialog import ProblemsDialog, ProblemsModel
+from ui.catalogue.similar_view import Query
+from ui.catalogue.thumbnail_cache import ThumbnailCache
+from ui.job_center import JobCenter
+from ui.widgets.drop_area import Offered
+
+
+@pytest.fixture
+def catalogue(qtbot: object, jobs: JobCenter, thumbnails: ThumbnailCache) -> Iterator[CataloguePage]:
+    made = CataloguePage(jobs, thumbnails)
+    qtbot.addWidget(made)
+    made.resize(1100, 700)
+    made.show()
+    yield made
+    made.close_jobs()
+
+
+def _pages(qtbot: object, runner: FakeRunner, total: int, first_id: int = 1) -> None:
+    qtbot.waitUntil(lambda: bool(runner.open_handles(PageRequest)))
+    while runner.open_handles(PageRequest):
+        handle = runner.open_handles(PageRequest)[0]
+        handle.deliver_answer(page(handle.request.offset, handle.request.count, total, first_id))
+
+
+@pytest.fixture
+def filled(qtbot: object, catalogue: CataloguePage, runner: FakeRunner) -> CataloguePage:
+    catalogue.load()
+    runner.answer(LibraryRequest, overview(40))
+    _pages(qtbot, runner, 40)
+    return catalogue
+
+
+_SUMMARY = IndexSummary(38, 0, 2, 0, 1, 0, (FileProblem(Path("/x"), "empty"),), 3.2, 40)
+
+
+def test_loading_then_welcome_when_there_are_no_folders(
+    qtbot: object, catalogue: CataloguePage, runner: FakeRunner
+) -> None:
+    catalogue.load()
+    assert "Opening the library" in catalogue._message.accessibleName()
+    runner.answer(LibraryRequest, overview(0, folders=()))
+    assert catalogue._stack.currentWidget() is catalogue._welcome
+    assert not catalogue._folders.isVisible()
+    assert runner.requests(IndexRequest) == []
+
+
+def test_known_folders_are_shown_and_looked_through(filled: CataloguePage, runner: FakeRunner) -> None:
+    assert filled._stack.currentWidget() is filled._grid_page
+    assert filled._count.text() == "40 photos"
+    assert runner.requests(IndexRequest) == [IndexRequest(())]
+
+
+def test_damaged_library_says_so(catalogue: CataloguePage, runner: FakeRunner) -> None:
+    catalogue.load()
+    runner.fail(LibraryRequest, "The library is damaged.", "Restore the backup.")
+    assert catalogue._message.accessibleName() == "The library is damaged. Restore the backup."
+
+
+def test_added_folder_is_indexed_and_grows_live(
+    qtbot: object, catalogue: CataloguePage, runner: FakeRunner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(file_dialogs, "choose_folder", lambda _parent: Path("/photos"))
+    catalogue._refresh_timer.setInterval(1)
+    catalogue.load()
+    runner.answer(LibraryRequest, overview(0, folders=()))
+    _pages(qtbot, runner, 0)
+    catalogue.add_folder()
+    assert runner.requests(IndexRequest) == [IndexRequest((Path("/photos"),))]
+    assert "Looking for photos" in catalogue._message.accessibleName()
+    handle = runner.last(IndexRequest)
+    handle.deliver_partial(PhotoBatch((photo(1),)))
+    _pages(qtbot, runner, 32)
+    assert catalogue._stack.currentWidget() is catalogue._grid_page
+    assert catalogue._count.text() == "32 photos"
+    assert not catalogue._folders._rescan.isEnabled()
+    notices: list[tuple[str, str]] = []
+    catalogue.notice.connect(lambda *words: notices.append(words))
+    handle.deliver_answer(_SUMMARY)
+    runner.answer(LibraryRequest, overview(40, problems=1))
+    assert notices[0][0] == "Photos: 38 added, 1 could not be read in 3.2 s."
+    assert catalogue._folders._rescan.isEnabled()
+    assert catalogue._folders._problems.text() == "1 file could not be read"
+
+
+def test_cancelled_and_failed_runs_leave_the_grid(
+    qtbot: object, filled: CataloguePage, runner: FakeRunner
+) -> None:
+    runner.fail(IndexRequest, "Another window uses this library.")
+    assert filled._stack.currentWidget() is filled._grid_page
+    assert filled._folders._rescan.isEnabled()
+
+
+def test_chosen_photo_stays_chosen_when_others_come_before_it(
+    qtbot: object, filled: CataloguePage, runner: FakeRunner
+) -> None:
+    filled._grid.setCurrentIndex(filled._model.index(3, 0))
+    chosen = filled._grid.current_photo().photo_id
+    filled._refresh()
+    _pages(qtbot, runner, 50, first_id=-9)
+    assert filled._grid.current_photo().photo_id == chosen
+    assert filled._grid.currentIndex().row() == 13
+
+
+def test_order_and_folder_narrow_the_grid(qtbot: object, filled: CataloguePage, runner: FakeRunner) -> None:
+    filled._order.setCurrentIndex(2)
+    qtbot.waitUntil(lambda: runner.requests(PageRequest)[-1].order is PhotoOrder.NAME)
+    filled._folders._list.setCurrentRow(1)
+    qtbot.waitUntil(lambda: runner.requests(PageRequest)[-1].folder == Path("/photos"))
+
+
+def test_folder_is_removed_after_a_question(
+    filled: CataloguePage, runner: FakeRunner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = [False, True]
+    monkeypatch.setattr(filled, "_confirms_removal", lambda _folder: answers.pop(0))
+    filled._folders._list.setCurrentRow(1)
+    filled._folders._remove.click()
+    assert runner.requests(RemoveFolderRequest) == []
+    filled._folders._remove.click()
+    assert runner.requests(RemoveFolderRequest) == [RemoveFolderRequest(Path("/photos"))]
+    runner.answer(RemoveFolderRequest, overview(0, folders=()))
+    assert filled._folders._list.count() == 1
+
+
+def test_find_similar_needs_a_photo_and_has_a_key(
+    qtbot: object, filled: CataloguePage, runner: FakeRunner
+) -> None:
+    assert not filled._find.isEnabled()
+    filled._grid.setFocus()
+    filled._grid.setCurrentIndex(filled._model.index(4, 0))
+    assert filled._find.isEnabled()
+    filled._find.click()
+    assert runner.requests(SearchRequest)[-1].photo_id == 5
+    assert filled._stack.currentWidget() is filled._similar
+    assert not filled._folders.isVisible()
+    qtbot.keyClick(filled, Qt.Key.Key_Escape)
+    assert filled._stack.currentWidget() is filled._grid_page
+
+
+def test_invert_is_passed_on(filled: CataloguePage) -> None:
+    seen: list[Query] = []
+    filled.invert_wanted.connect(seen.append)
+    filled._grid.setCurrentIndex(filled._model.index(1, 0))
+    filled._invert.click()
+    assert seen[0].source.photo_id == 2
+
+
+def test_enter_shows_a_photo_large_and_arrows_walk(
+    qtbot: object, filled: CataloguePage, runner: FakeRunner
+) -> None:
+    filled._grid.setCurrentIndex(filled._model.index(0, 0))
+    qtbot.keyClick(filled._grid, Qt.Key.Key_Return)
+    assert filled._stack.currentWidget() is filled._preview
+    assert runner.requests(PreviewRequest)[-1].source.photo_id == 1
+    qtbot.keyClick(filled._preview._canvas, Qt.Key.Key_Right)
+    qtbot.keyClick(filled._preview._canvas, Qt.Key.Key_Right)
+    runner.answer(PreviewRequest, PhotoPreview(1, image(), 4000, 3000))
+    newest = runner.last(PreviewRequest)
+    assert newest.request.source.photo_id == 3
+    newest.deliver_answer(PhotoPreview(newest.request.serial, image(), 4000, 3000))
+    assert filled._preview._facts.text().startswith("4000 × 3000")
+    qtbot.keyClick(filled._preview._canvas, Qt.Key.Key_Escape)
+    assert filled._stack.currentWidget() is filled._grid_page
+    assert filled._grid.currentIndex().row() == 2
+
+
+def test_unreadable_photo_says_why_in_the_preview(
+    qtbot: object, filled: CataloguePage, runner: FakeRunner
+) -> None:
+    filled._show_preview(filled._model, 0)
+    runner.fail(PreviewRequest, "The file is gone.", "Rescan.")
+    assert filled._preview._problem.text() == "The file is gone. Rescan."
+
+
+def test_dropped_folder_is_added_and_dropped_file_is_looked_for(
+    filled: CataloguePage, runner: FakeRunner
+) -> None:
+    filled.take(Offered(folders=(Path("/more"),)))
+    assert runner.requests(IndexRequest)[-1] == IndexRequest((Path("/more"),))
+    notices: list[str] = []
+    filled.notice.connect(lambda text, _hint: notices.append(text))
+    filled.take(Offered(files=(Path("/a.jpg"), Path("/b.jpg"))))
+    assert runner.requests(SearchRequest)[-1].path == Path("/a.jpg")
+    assert "first of 2" in notices[0]
+    picture = QImage(3, 3, QImage.Format.Format_RGB888)
+    picture.fill(0)
+    filled.take(Offered(picture=picture))
+    assert filled._similar.query.source.image.shape == (3, 3, 3)
+
+
+def test_problems_are_listed_with_reasons(
+    qtbot: object, filled: CataloguePage, qtmodeltester: object
+) -> None:
+    filled._show_overview(overview(40, problems=3))
+    filled._folders._problems.click()
+    dialog = filled.findChild(ProblemsDialog)
+    assert isinstance(dialog, QDialog)
+    assert dialog._model.rowCount() == 3
+    dialog._copy_list()
+    dialog.close()
+    model = ProblemsModel(overview(40, problems=3).problems)
+    qtmodeltester.check(model)
+    assert model.index(0, 1).data() == "The file is empty."

@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+from ui.catalogue.thumbnail_cache import ThumbnailCache
+
+
+def test_thumbnail_comes_after_it_was_asked_for(
+    qtbot: object, thumbnails: ThumbnailCache, thumbnail_files: list[Path]
+) -> None:
+    assert thumbnails.pixmap(thumbnail_files[0]) is None
+    with qtbot.waitSignal(thumbnails.ready) as ready:
+        pass
+    assert ready.args == [thumbnail_files[0]]
+    pixmap = thumbnails.pixmap(thumbnail_files[0])
+    assert (pixmap.width(), pixmap.height()) == (32, 24)
+
+
+def test_memory_stays_below_the_limit(qtbot: object, thumbnail_files: list[Path]) -> None:
+    one = 32 * 24 * 4
+    cache = ThumbnailCache(limit_bytes=5 * one)
+    seen: list[Path] = []
+    cache.ready.connect(seen.append)
+    for file in thumbnail_files:
+        cache.pixmap(file)
+    qtbot.waitUntil(lambda: len(seen) == len(thumbnail_files))
+    assert cache.used_bytes == 5 * one
+    assert sum(cache.pixmap(file) is not None for file in seen[-5:]) == 5
+    cache.close()
+
+
+def test_unreadable_file_is_told_once_and_can_be_tried_again(
+    qtbot: object, thumbnails: ThumbnailCache, tmp_path: Path
+) -> None:
+    bad = tmp_path / "bad.jpg"
+    bad.write_bytes(b"not a picture")
+    thumbnails.pixmap(bad)
+    qtbot.waitUntil(lambda: thumbnails.has_failed(bad))
+    assert thumbnails.pixmap(bad) is None
+    thumbnails.forget_failures()
+    assert not thumbnails.has_failed(bad)
+
+
+def test_old_wishes_are_forgotten(thumbnails: ThumbnailCache) -> None:
+    thumbnails._running = 99  # nothing is started
+    for number in range(1000):
+        thumbnails.pixmap(Path(f"/nowhere/{number}.jpg"))
+    assert len(thumbnails._wishes) == 400
+    assert Path("/nowhere/999.jpg") in thumbnails._wishes
+    thumbnails._running = 0
+
+
+def test_closed_cache_reads_nothing(thumbnails: ThumbnailCache, thumbnail_files: list[Path]) -> None:
+    thumbnails.close()
+    assert thumbnails.pixmap(thumbnail_files[0]) is None
+    assert not thumbnails._wishes

@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from desktop_app.core.types import ModelList, ModelsRequest
+from tests.ui.fake_runner import FakeRunner, models
+from ui import file_dialogs
+from ui.job_center import JobCenter
+from ui.models.models_page import ModelsPage, ModelTable
+
+
+@pytest.fixture
+def page(qtbot: object, jobs: JobCenter, tmp_path: Path) -> ModelsPage:
+    made = ModelsPage(jobs, tmp_path / "models")
+    qtbot.addWidget(made)
+    made.show()
+    return made
+
+
+def test_table_keeps_the_rules_of_item_models(qtmodeltester: object) -> None:
+    table = ModelTable()
+    table.set_models(models())
+    qtmodeltester.check(table)
+    texts = [table.index(2, column).data() for column in range(5)]
+    assert texts == [
+        "Mine",
+        "faces",
+        "MIT",
+        "1 B",
+        "not usable",
+    ]
+
+
+def test_models_are_listed_and_the_first_card_is_shown(page: ModelsPage, runner: FakeRunner) -> None:
+    seen: list[object] = []
+    page.models_known.connect(seen.append)
+    page.load()
+    assert page._message.isVisible()
+    runner.answer(ModelsRequest, ModelList(models()))
+    assert seen == [models()]
+    assert not page._message.isVisible()
+    assert page._title.text() == "Photos"
+    page._table.selectRow(2)
+    assert page._problem.text() == "The file is missing."
+
+
+def test_failure_and_emptiness_say_so(page: ModelsPage, runner: FakeRunner) -> None:
+    page.load()
+    runner.fail(ModelsRequest, "The folder cannot be read.")
+    assert page._message.text() == "The folder cannot be read."
+    page.load()
+    runner.answer(ModelsRequest, ModelList(()))
+    assert page._message.text() == "No models were found."
+
+
+def test_model_folder_is_made_and_opened(
+    page: ModelsPage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[Path] = []
+    monkeypatch.setattr(file_dialogs, "show_in_file_manager", opened.append)
+    page._open_folder.click()
+    assert opened == [tmp_path / "models"]
+    assert opened[0].is_dir()
