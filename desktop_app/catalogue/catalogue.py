@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from desktop_app.catalogue.database import (
     DATABASE_NAME,
@@ -24,6 +25,8 @@ from desktop_app.catalogue.scanner import FileStamp
 from desktop_app.catalogue.segments import SegmentFiles
 from desktop_app.catalogue.thumbnails import ThumbnailStore
 from desktop_app.core.types import FloatArray, PhotoRow
+
+IdArray = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,14 +191,17 @@ class Catalogue:
         """The files with a model's embeddings."""
         return SegmentFiles(self.folder / "vectors" / str(model.model_id), model.embedding_size)
 
-    def positions(self, model: StoredModel) -> list[tuple[int, int]]:
-        """Photo id and position of each embedding of an indexed photo, by position."""
-        query = (
-            "SELECT vector.photo_id, vector.position FROM vector JOIN photo ON photo.id = vector.photo_id "
-            "WHERE vector.model_id = ? AND photo.state = 'indexed' ORDER BY vector.position"
-        )
+    def positions(self, model: StoredModel) -> tuple[IdArray, IdArray]:
+        """Photo ids and positions of the embeddings of all indexed photos, by position."""
+        query = "SELECT photo_id, position FROM vector WHERE model_id = ? ORDER BY position"
         with translated_errors(self._file):
-            return self._connection.execute(query, (model.model_id,)).fetchall()
+            stored = self._connection.execute(query, (model.model_id,)).fetchall()
+            # A join with the photo table would look up each photo; those to leave out are few.
+            hidden = self._connection.execute("SELECT id FROM photo WHERE state <> 'indexed'").fetchall()
+        pairs = np.array(stored, dtype=np.int64).reshape(-1, 2)
+        if hidden:
+            pairs = pairs[~np.isin(pairs[:, 0], np.array(hidden, dtype=np.int64))]
+        return pairs[:, 0], pairs[:, 1]
 
     def position_of(self, model: StoredModel, photo_id: int) -> int | None:
         """Where the embedding of a photo lies, or None."""

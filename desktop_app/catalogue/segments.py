@@ -21,6 +21,7 @@ from desktop_app.core.types import FloatArray
 _log = logging.getLogger(__name__)
 
 ROWS_A_SEGMENT = 65_536
+_ROWS_A_COPY = 4096
 HalfArray = npt.NDArray[np.float16]
 
 
@@ -70,16 +71,21 @@ class SegmentFiles:
         Returns:
             (N, D) rows, and (N,) whether each was there in full; those that were not are zero.
         """
-        rows = np.zeros((len(positions), self._size), dtype=np.float16)
+        rows = np.empty((len(positions), self._size), dtype=np.float16)
         is_there = np.zeros(len(positions), dtype=np.bool_)
-        segments = positions // ROWS_A_SEGMENT
+        segments, inside = np.divmod(positions, ROWS_A_SEGMENT)
         for segment in np.unique(segments):
-            here = np.flatnonzero(segments == segment)
+            here = segments == segment
             content = self._content(int(segment))
-            inside = positions[here] % ROWS_A_SEGMENT
-            kept = inside < len(content)
-            rows[here[kept]] = content[inside[kept]]
-            is_there[here[kept]] = True
+            is_there |= here & (inside < len(content))
+            for start in range(0, len(positions), _ROWS_A_COPY):
+                piece = slice(start, start + _ROWS_A_COPY)
+                wanted = here[piece] & is_there[piece]
+                if wanted.all():
+                    np.take(content, inside[piece], axis=0, out=rows[piece], mode="clip")
+                elif wanted.any():
+                    rows[piece][wanted] = content[inside[piece][wanted]]
+        rows[~is_there] = 0
         return rows, is_there
 
     def remove_all(self) -> None:
