@@ -596,6 +596,36 @@ class ExportRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class PastePreviewRequest:
+    """Show the photo with the face pasted back, without writing it. Answer: `PastePreview`.
+
+    Attributes:
+        session_id: The open inversion.
+        edit: Which edit.
+        serial: Comes back with the answer.
+        blend: Width of the soft edge as a fraction of the quad's side, [0, 0.5].
+        paste: How the face is put back.
+        max_px: Longer side of the answer at most.
+    """
+
+    session_id: str
+    edit: Edit
+    serial: int
+    blend: float = 0.15
+    paste: PasteMode = PasteMode.CHANGE
+    max_px: int = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class PastePreview:
+    """A reduced photo as it was, and with the face pasted back; of one size."""
+
+    serial: int
+    photo: Image
+    pasted: Image
+
+
+@dataclass(frozen=True, slots=True)
 class ExportResult:
     """What was written, and what the user should know about it."""
 
@@ -680,6 +710,47 @@ class ModelList:
     """All models, built-in first."""
 
     models: tuple[ModelInfo, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ImportModelRequest:
+    """Bring a published weights file into the models. Answer: `ImportedModel`.
+
+    Attributes:
+        path: The file; what it is gets told from its contents.
+        licence: Licence as the user states it; empty: not stated.
+        name: Name of the model; empty: made from what the file is.
+    """
+
+    path: Path
+    licence: str = ""
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ImportedModel:
+    """A model that was imported.
+
+    Attributes:
+        model: The model.
+        architecture: Builder of its networks, for example `restyle` or `stylegan2`.
+        notes: What the user should know, for example that the average code was estimated.
+        seconds: Wall time.
+        peak_bytes: Largest memory of the process that read the file; 0 where it cannot be told.
+    """
+
+    model: ModelInfo
+    architecture: str
+    notes: tuple[str, ...]
+    seconds: float
+    peak_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveModelRequest:
+    """Delete an imported model from disk. Answer: `ModelList`."""
+
+    name: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from desktop_app.core.types import Image, PhotoPreview, PreviewRequest, read_only
+from desktop_app.core.types import Image, PhotoPreview, PhotoSource, PreviewRequest, read_only
 
 if TYPE_CHECKING:
     from desktop_app.jobs.services import Services
@@ -19,21 +19,29 @@ def run(request: PreviewRequest, services: Services) -> Generator[object, None, 
     Raises:
         UserInputError: The source is not readable.
     """
+    yield None
+    return PhotoPreview(request.serial, *reduced_photo(request.source, services, max_px=request.max_px))
+
+
+def reduced_photo(source: PhotoSource, services: Services, *, max_px: int) -> tuple[Image, int, int]:
+    """A picture reduced for display, read-only, and width and height of the full one.
+
+    Raises:
+        UserInputError: The source is not readable.
+    """
     from desktop_app.catalogue.decode import decode_photo
 
-    yield None
-    if request.source.image is not None:
-        image = services.read_photo(request.source)
+    if source.image is not None:
+        image = services.read_photo(source)
         height_px, width_px = image.shape[:2]
     else:
         decoded = decode_photo(
-            services.source_path(request.source),
+            services.source_path(source),
             max_megapixels=services.settings.library.max_megapixels,
-            at_least_px=request.max_px,
+            at_least_px=max_px,
         )
         image, width_px, height_px = decoded.image, decoded.width_px, decoded.height_px
-    small = _reduced(image, request.max_px)
-    return PhotoPreview(request.serial, small, width_px, height_px)
+    return _reduced(image, max_px), width_px, height_px
 
 
 def _reduced(image: Image, max_px: int) -> Image:

@@ -39,6 +39,8 @@ _USE_CASES: dict[type[object], UseCase] = {
     types.SearchRequest: UseCase("search_photos", Urgency.HIGH, "Find similar photos"),
     types.WarmUpRequest: UseCase("warm_up", Urgency.LOW, "Load the engine"),
     types.ModelsRequest: UseCase("list_models", Urgency.NORMAL, "List models"),
+    types.ImportModelRequest: UseCase("import_model", Urgency.NORMAL, "Import a model"),
+    types.RemoveModelRequest: UseCase("import_model", Urgency.NORMAL, "Remove a model"),
     types.PreviewRequest: UseCase("preview_photo", Urgency.HIGH, "Show a photo"),
     types.FindFacesRequest: UseCase("find_faces", Urgency.NORMAL, "Find faces"),
     types.QuadRequest: UseCase("find_faces", Urgency.HIGH, "Place the crop"),
@@ -46,6 +48,7 @@ _USE_CASES: dict[type[object], UseCase] = {
     types.DirectionsRequest: UseCase("edit_photo", Urgency.NORMAL, "Load edit directions"),
     types.EditRequest: UseCase("edit_photo", Urgency.HIGH, "Edit a face"),
     types.ReportRequest: UseCase("picture_report", Urgency.LOW, "Write a picture report"),
+    types.PastePreviewRequest: UseCase("preview_paste", Urgency.HIGH, "Show the photo with the face"),
     types.ExportRequest: UseCase("export_photo", Urgency.NORMAL, "Export"),
 }
 

@@ -5,10 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QFrame, QSlider, QWidget
+from PySide6.QtWidgets import QComboBox, QFrame, QSlider, QWidget
 
 from desktop_app.core.errors import display_path
-from desktop_app.core.types import Edit, ExportKind, ExportRequest, ExportResult, InversionResult
+from desktop_app.core.types import (
+    Edit,
+    ExportKind,
+    ExportRequest,
+    ExportResult,
+    InversionResult,
+    PasteMode,
+)
 from ui import file_dialogs, texts
 from ui.job_center import JobCenter
 from ui.notifications import Level, Message
@@ -26,6 +33,7 @@ class ExportPanel(QFrame):
     Signals:
         edit_wanted: The panel is about to save and needs `set_edit`.
         saved: A file was written (`Message`).
+        paste_changed: How the face is pasted back is another one: `blend` or `paste_mode`.
 
     Args:
         jobs: Answers requests.
@@ -34,6 +42,7 @@ class ExportPanel(QFrame):
 
     edit_wanted = Signal()
     saved = Signal(object)
+    paste_changed = Signal()
 
     def __init__(self, jobs: JobCenter, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -60,6 +69,7 @@ class ExportPanel(QFrame):
         )
         self._blend = QSlider(Qt.Orientation.Horizontal)
         self._blend_text = label(role="value")
+        self._mode = QComboBox()
         self._why_not = label(role="muted", wraps=True)
         self._build_ui()
         self._connect()
@@ -84,6 +94,16 @@ class ExportPanel(QFrame):
         """Set what is saved."""
         self._edit = edit
 
+    @property
+    def blend(self) -> float:
+        """Width of the soft edge as a fraction of the crop's side."""
+        return self._blend.value() / 100
+
+    @property
+    def paste_mode(self) -> PasteMode:
+        """How the face is put back."""
+        return PasteMode(self._mode.currentData())  # Qt hands text enums out as plain text
+
     def save_face(self) -> None:
         """Ask where, and save the face."""
         self._save(ExportKind.FACE, self.tr("Save face"), ending="_face.png", kinds=_PICTURES)
@@ -95,11 +115,21 @@ class ExportPanel(QFrame):
         self._blend.setRange(0, _MOST_BLEND_PERCENT)
         self._blend.setAccessibleName(self.tr("Soft edge"))
         self._blend.setToolTip(self.tr("Width of the soft edge between face and photo"))
+        self._mode.setAccessibleName(self.tr("How the face is pasted back"))
+        self._mode.addItem(self.tr("Keep the photo's detail"), PasteMode.CHANGE)
+        self._mode.addItem(self.tr("Use the model's face"), PasteMode.REPLACE)
+        self._mode.setToolTip(
+            self.tr(
+                "Keep: only what the edit changed is added to the photo's own pixels.\n"
+                "Use: the model's face takes the place of the photo's."
+            )
+        )
         box = column(label(self.tr("SAVE"), role="section"), spacing=8)
         box.addLayout(row(self._face, self._latents))
         head = row(label(self.tr("Soft edge")), None, self._blend_text)
         box.addLayout(head)
         box.addWidget(self._blend)
+        box.addWidget(self._mode)
         box.addWidget(self._photo)
         box.addWidget(self._why_not)
         self.setLayout(box)
@@ -110,13 +140,15 @@ class ExportPanel(QFrame):
         self._photo.clicked.connect(self._save_photo)
         self._blend.valueChanged.connect(self._show_blend)
         self._blend.setValue(_BLEND_PERCENT)
+        self._blend.valueChanged.connect(self.paste_changed)
+        self._mode.currentIndexChanged.connect(self.paste_changed)
 
     def _update_state(self) -> None:
         is_open = self._session is not None
         can_paste = self._session is not None and self._session.can_paste_back
         self._face.setEnabled(is_open)
         self._latents.setEnabled(is_open)
-        for part in (self._photo, self._blend):
+        for part in (self._photo, self._blend, self._mode):
             part.setEnabled(can_paste)
         self._why_not.setVisible(is_open and not can_paste)
         self._why_not.setText(self.tr("The picture was an aligned face: there is no photo to paste into."))
@@ -145,7 +177,7 @@ class ExportPanel(QFrame):
             return
         self.edit_wanted.emit()
         request = ExportRequest(
-            self._session.session_id, self._edit, kind, target, blend=self._blend.value() / 100
+            self._session.session_id, self._edit, kind, target, blend=self.blend, paste=self.paste_mode
         )
         handle = self._jobs.follow(request, title)
         handle.finished.connect(self._tell)

@@ -17,7 +17,16 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from desktop_app.core.types import AlignedFace, EditResult, InversionResult, InversionStep
+from desktop_app.core.types import (
+    AlignedFace,
+    EditResult,
+    InversionResult,
+    InversionStep,
+    JobFailure,
+    PastePreview,
+    PastePreviewRequest,
+)
+from desktop_app.worker.latest_only import LatestOnly
 from ui import texts
 from ui.editing.edit_panel import EditPanel
 from ui.editing.export_panel import ExportPanel
@@ -57,6 +66,11 @@ class ResultView(QFrame):
         self._follows = True
         self._edited: QPixmap | None = None
         self._edited_s = 0.0
+        self._session: InversionResult | None = None
+        self._serial = 0
+        self._pasted: PastePreview | None = None
+        self._pastes = LatestOnly(jobs.ask, self)
+        self._jobs = jobs
         self.edits = EditPanel(jobs)
         self.exports = ExportPanel(jobs)
         self._compare = CompareView()
@@ -75,6 +89,7 @@ class ResultView(QFrame):
         self._chart.set_planned(steps)
         self._chart.set_steps(())
         self._edited = None
+        self._forget_session()
         self._shown_row = 0
         self._follows = True
         self._compare.set_before(None, "")
@@ -108,6 +123,8 @@ class ResultView(QFrame):
         self.edits.open_session(result)
         self.edits.set_step(self._edit_step())
         self.exports.open_session(result, origin)
+        self._session = result
+        self._photo_mode.setEnabled(result.can_paste_back)
         self._show_figures()
 
     def give_up(self, headline: str, reason: str) -> None:
@@ -135,15 +152,20 @@ class ResultView(QFrame):
         self._faces_mode = self._mode_button(self.tr("Compare"), self.tr("Input and step, side by side"))
         self._single_mode = self._mode_button(self.tr("Step only"), self.tr("The step alone"))
         self._heat_mode = self._mode_button(self.tr("Change"), self.tr("Where this step changed the picture"))
+        self._photo_mode = self._mode_button(
+            self.tr("In photo"), self.tr("The photo with the edited face pasted back")
+        )
+        self._photo_mode.setEnabled(False)
         self._faces_mode.setChecked(True)
         self._modes = QButtonGroup(self)
-        for one in (self._faces_mode, self._single_mode, self._heat_mode):
+        for one in (self._faces_mode, self._single_mode, self._heat_mode, self._photo_mode):
             self._modes.addButton(one)
         self._figures.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         words = column(self._headline, self._figures, spacing=2)
         head = row(spacing=6)
         head.addLayout(words, 1)
-        for part in (self._stop, self._faces_mode, self._single_mode, self._heat_mode):
+        modes = (self._faces_mode, self._single_mode, self._heat_mode, self._photo_mode)
+        for part in (self._stop, *modes):
             head.addWidget(part)
         centre = column(spacing=6)
         centre.setContentsMargins(18, 6, 14, 8)
@@ -203,6 +225,10 @@ class ResultView(QFrame):
         self.edits.rendered.connect(self._show_edit)
         self.edits.cleared.connect(self._clear_edit)
         self.exports.edit_wanted.connect(self._hand_edit_to_export)
+        self.exports.paste_changed.connect(self._ask_paste)
+        self._pastes.answered.connect(self._show_paste)
+        self._pastes.overtaken.connect(self._show_paste)
+        self._pastes.failed.connect(self._report_paste)
 
     # --- what is shown ------------------------------------------------------------------------------
 
@@ -231,13 +257,17 @@ class ResultView(QFrame):
             self._scrub.blockSignals(False)
             self._edited = None
             self.edits.set_step(self._edit_step())
+            self._ask_paste()
         self._show_picture()
         self._show_figures()
 
     def _edit_step(self) -> int:
         return self._model.step_of_row(self._shown_row)
 
-    def _show_mode(self, _button: object, _is_on: bool) -> None:
+    def _show_mode(self, _button: object, is_on: bool) -> None:
+        if not is_on:  # the other one's turn to speak
+            return
+        self._ask_paste()
         self._show_picture()
 
     def _share_scale(self, is_shared: bool) -> None:
@@ -246,6 +276,12 @@ class ResultView(QFrame):
 
     def _show_picture(self) -> None:
         name = str(self._model.index(self._shown_row, 0).data() or "")
+        if self._photo_mode.isChecked() and self._pasted is not None:
+            self._compare.set_is_split(True)
+            self._compare.set_before(QPixmap.fromImage(to_qimage(self._pasted.photo)), self.tr("Photo"))
+            self._compare.set_after(QPixmap.fromImage(to_qimage(self._pasted.pasted)), self.tr("Pasted back"))
+            return
+        self._compare.set_before(self._model.picture(0), self.tr("Input"))
         if self._heat_mode.isChecked():
             self._compare.set_is_split(False)
             picture = self._model.heat(self._shown_row)
@@ -286,13 +322,48 @@ class ResultView(QFrame):
             self._shown_row = self._model.rowCount() - 1
         if self._heat_mode.isChecked():
             self._faces_mode.setChecked(True)
+        self._ask_paste()
         self._show_picture()
         self._show_figures()
 
     def _clear_edit(self) -> None:
         self._edited = None
+        self._ask_paste()
         self._show_picture()
         self._show_figures()
 
     def _hand_edit_to_export(self) -> None:
         self.exports.set_edit(self.edits.edit)
+
+    # --- paste-back ---------------------------------------------------------------------------------
+
+    def _ask_paste(self) -> None:
+        """Ask for the photo with the face, when it is looked at."""
+        if self._session is None or not self._photo_mode.isChecked():
+            return
+        self._serial += 1
+        self._pastes.submit(
+            PastePreviewRequest(
+                self._session.session_id,
+                self.edits.edit,
+                self._serial,
+                blend=self.exports.blend,
+                paste=self.exports.paste_mode,
+            )
+        )
+
+    def _show_paste(self, answer: PastePreview) -> None:
+        if self._session is not None:
+            self._pasted = answer
+            self._show_picture()
+
+    def _report_paste(self, failure: JobFailure) -> None:
+        self._jobs.report(failure)
+
+    def _forget_session(self) -> None:
+        self._pastes.cancel()
+        self._session = None
+        self._pasted = None
+        self._photo_mode.setEnabled(False)
+        if self._photo_mode.isChecked():
+            self._faces_mode.setChecked(True)
