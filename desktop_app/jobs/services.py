@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import glob
+import hashlib
 import json
 import logging
 from collections.abc import Callable, Sequence
@@ -137,13 +140,17 @@ class Services:
         return self._embedders[wanted]
 
     def encoder_version(self, name: str = "") -> str:
-        """What tells two sets of weights of one name apart; empty when there is no card.
+        """What tells two sets of weights of one name apart; empty when there are none.
 
-        Read from the card alone: an index run with nothing to do and a search for a photo of the
-        library need no torch.
+        Read from the card alone, or from size and time of weights without a card: an index run with
+        nothing to do and a search for a photo of the library need no torch.
         """
+        wanted = name or self.encoder_name
+        library, _, model = wanted.partition(":")
+        if model:
+            return _weights_mark(self.paths.models, model.replace("/", "."))
         for folder in (self.paths.builtin_models, self.paths.models):
-            file = folder / f"{name or self.encoder_name}.json"
+            file = folder / f"{library}.json"
             try:
                 return str(json.loads(file.read_text(encoding="utf-8"))["sha256"])[:16]
             except FileNotFoundError:
@@ -207,6 +214,19 @@ class Services:
             self.models, name, device=choose_device(self.settings.engine.device)
         )
         return embedder
+
+
+def _weights_mark(folder: Path, stem: str) -> str:
+    """Changes when a weight file `<stem>.<ending>`, or one in a folder `<stem>`, is replaced."""
+    digest = hashlib.sha256()
+    is_found = False
+    files = [*folder.glob(f"{glob.escape(stem)}.*"), *folder.glob(f"{glob.escape(stem)}/*")]
+    for file in sorted(files):
+        with contextlib.suppress(OSError):
+            status = file.stat()
+            digest.update(f"{file.name} {status.st_size} {status.st_mtime_ns}\n".encode())
+            is_found = True
+    return digest.hexdigest()[:16] if is_found else ""
 
 
 def checked_image(image: Image) -> Image:
