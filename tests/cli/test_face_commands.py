@@ -1,0 +1,148 @@
+"""`contrastyle invert` and `contrastyle directions`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image as PillowImage
+
+from desktop_app.cli.app import main
+from desktop_app.engine.invert.change_map import colour_change_map
+from tests.pictures import picture, save_picture
+from tests.tiny_inverter import DATA, MODEL, SIZE, needs_data, write_tiny_model
+
+_Outcome = tuple[int, dict[str, object]]
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    folder = tmp_path / "data"
+    write_tiny_model(folder / "models")
+    return folder
+
+
+def _run(capsys: pytest.CaptureFixture[str], data: Path, *words: str) -> _Outcome:
+    code = main([*words, "--data", str(data), "--json"])
+    lines = capsys.readouterr().out.strip().splitlines()
+    assert len(lines) == 1, lines
+    return code, json.loads(lines[0])
+
+
+def test_every_step_is_written(capsys: pytest.CaptureFixture[str], tmp_path: Path, data: Path) -> None:
+    photo, out = save_picture(tmp_path / "face.png", 1, width=64, height=64), tmp_path / "out"
+    words = ["invert", str(photo), "--steps", "3", "--out", str(out), "--aligned", "--model", MODEL]
+    code, answer = _run(capsys, data, *words)
+    assert code == 0
+    names = {file.name for file in out.iterdir()}
+    numbered = {f"{kind}_{k}.png" for kind in ("step", "change") for k in (1, 2, 3)}
+    assert names == numbered | {"aligned.png", "strip.png", "latents.npz", "report.json"}
+    assert answer["model"] == MODEL
+    assert answer["faces"] == 1
+    steps = answer["steps"]
+    assert isinstance(steps, list)
+    assert [set(step) for step in steps] == [{"index", "l2", "relative_change", "seconds"}] * 3
+    assert [step["index"] for step in steps] == [1, 2, 3]
+    report = json.loads((out / "report.json").read_text(encoding="utf-8"))
+    assert report == answer
+    with PillowImage.open(out / "step_1.png") as image:
+        assert image.size == (SIZE, SIZE)
+    with np.load(out / "latents.npz") as stored:
+        assert len(stored["w_plus"]) == 3
+
+
+@needs_data
+def test_a_portrait_is_edited_and_pasted_back(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, data: Path
+) -> None:
+    photo, out = sorted((DATA / "portraits").glob("*.jpg"))[0], tmp_path / "out"
+    _, listed = _run(capsys, data, "directions", "--model", MODEL)
+    assert isinstance(listed["directions"], list)
+    first = listed["directions"][0]
+    assert len(listed["directions"]) >= 6
+    edit = f"{first['name']}={first['maximum']}"
+    words = ["invert", str(photo), "--steps", "2", "--out", str(out), "--model", MODEL, "--edit", edit]
+    code, answer = _run(capsys, data, *words, "--paste-back")
+    assert code == 0
+    assert answer["faces"] == 1
+    assert answer["edit"] == {first["name"]: first["maximum"]}
+    assert answer["warnings"]
+    with PillowImage.open(photo) as before, PillowImage.open(out / "photo.png") as after:
+        assert before.size == after.size
+    assert (out / "edited.png").is_file()
+
+
+def test_what_fails_is_one_object_with_a_hint(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, data: Path
+) -> None:
+    photo = save_picture(tmp_path / "plain.png", 1, width=200, height=150)
+    file = tmp_path / "a_file"
+    file.write_text("x")
+    common = ["--model", MODEL, "--out"]
+    out = str(tmp_path / "out")
+    for words, text in (
+        (["invert", str(photo), *common, out], "No face"),
+        (["invert", str(tmp_path / "none.jpg"), *common, out], "none.jpg"),
+        (["invert", str(photo), "--aligned", "--model", "no.such", "--out", out], "no.such"),
+        (["invert", str(photo), "--aligned", *common, str(file)], "a file"),
+        (["invert", str(photo), "--aligned", "--edit", "nobody=1", *common, out], "nobody"),
+        (["invert", str(photo), "--aligned", "--paste-back", *common, out], "paste back"),
+    ):
+        code, answer = _run(capsys, data, *words)
+        assert code == 1, words
+        assert text in str(answer["error"])
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--steps", "0"],
+        ["--steps", "21"],
+        ["--steps", "x"],
+        ["--face", "0"],
+        ["--edit", "a"],
+        ["--edit", "a=nan"],
+    ],
+)
+def test_wrong_usage_ends_with_two(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, data: Path, words: list[str]
+) -> None:
+    photo = save_picture(tmp_path / "face.png", 1)
+    assert main(["invert", str(photo), "--out", str(tmp_path / "o"), *words, "--data", str(data)]) == 2
+    capsys.readouterr()
+
+
+def test_a_person_reads_a_table(capsys: pytest.CaptureFixture[str], tmp_path: Path, data: Path) -> None:
+    photo = save_picture(tmp_path / "face.png", 1, width=64, height=64)
+    words = [
+        "invert",
+        str(photo),
+        "--steps",
+        "2",
+        "--aligned",
+        "--model",
+        MODEL,
+        "--out",
+        str(tmp_path / "o"),
+    ]
+    assert main([*words, "--data", str(data)]) == 0
+    shown = capsys.readouterr().out
+    assert "relative" in shown or "change" in shown
+    assert "Wrote" in shown
+
+
+def test_heat_maps_are_red_where_most_changed() -> None:
+    change = np.zeros((4, 4), dtype=np.float32)
+    change[0, 0], change[1, 1] = 1.0, 0.25
+    coloured = colour_change_map(change, 1.0)
+    red, _, blue = coloured[0, 0].astype(int)
+    assert red > 150 > blue
+    red, _, blue = coloured[3, 3].astype(int)
+    assert blue > 100 > red
+    assert coloured.shape == (4, 4, 3)
+    assert np.array_equal(colour_change_map(change, 2.0)[3, 3], coloured[3, 3])
+    assert not np.array_equal(colour_change_map(change, 2.0)[0, 0], coloured[0, 0])
+    with pytest.raises(ValueError, match="expected"):
+        colour_change_map(picture(1).astype(np.float32), 1.0)
