@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import os
 import sys
@@ -109,14 +110,18 @@ def run_window(options: WindowOptions) -> int:
     application = make_application()
     runner = make_runner(paths, settings, options.library or paths.library)
     window = make_window(runner, settings, paths)
+    window.first_painted.connect(functools.partial(_tell_start, options.started_at))
     install_last_resort(window.notifications.unexpected.emit)
     runner.start()
     window.show()
-    _log.info("window made in %.2f s", time.perf_counter() - options.started_at)
     code = application.exec()
     has_ended = runner.shutdown(_SHUTDOWN_S)
     _log.info("window closed")
     return code if has_ended else FAILED
+
+
+def _tell_start(started_at: float) -> None:
+    _log.info("window on the screen after %.2f s", time.perf_counter() - started_at)
 
 
 def make_application() -> QApplication:

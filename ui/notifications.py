@@ -61,7 +61,7 @@ class Message:
 
 
 class Notifications(QWidget):
-    """A stack of messages over the lower right corner of its parent.
+    """A stack of messages over the lower edge of its parent, clear of the panels at its sides.
 
     Signals:
         changed: The list of kept messages changed.
@@ -156,7 +156,7 @@ class Notifications(QWidget):
         size = QSize(_WIDTH_PX, height + self._box.spacing() * (len(self._toasts) - 1))
         area = QRect(parent.rect())
         self.setGeometry(
-            area.right() - size.width() - _MARGIN_PX,
+            max(area.left(), area.center().x() - size.width() // 2),
             area.bottom() - size.height() - _MARGIN_PX,
             size.width(),
             size.height(),
@@ -164,7 +164,7 @@ class Notifications(QWidget):
         self.raise_()
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        """Stay in the corner when the parent changes its size."""
+        """Stay in place when the parent changes its size."""
         if event.type() == QEvent.Type.Resize:
             self._place()
         return super().eventFilter(watched, event)

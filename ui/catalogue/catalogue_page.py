@@ -68,6 +68,7 @@ class CataloguePage(DropArea):
         self._thumbnails = thumbnails
         self._overview: LibraryOverview | None = None
         self._index_runs: list[JobHandle] = []
+        self._has_added = False
         self._chosen: PhotoRow | None = None
         self._preview_from: QWidget | None = None
         self._model = PhotoListModel(jobs, thumbnails, self)
@@ -112,6 +113,7 @@ class CataloguePage(DropArea):
         handle.failed.connect(self._end_index)
         handle.cancelled.connect(self._end_index)
         self._index_runs.append(handle)
+        self._has_added = self._has_added or bool(folders)
         self._folders.set_indexing(True)
         self._show_grid_state()
 
@@ -364,6 +366,7 @@ class CataloguePage(DropArea):
         self._folders.set_indexing(bool(self._index_runs))
         if isinstance(ending, IndexSummary):
             self._report(ending)
+        self._has_added = bool(self._index_runs)
         self._thumbnails.forget_failures()
         self._refresh_timer.stop()
         self._refresh()
@@ -380,7 +383,8 @@ class CataloguePage(DropArea):
             )
             if count
         ]
-        if not parts:
+        is_news = summary.added or summary.changed or summary.missing
+        if not is_news and not (summary.unreadable and self._has_added):
             return
         hint = ""
         if summary.unreadable:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 
 from PySide6.QtCore import Qt, Signal
@@ -50,7 +51,6 @@ class ExportPanel(QFrame):
         self._session: InversionResult | None = None
         self._origin: Path | None = None
         self._edit = Edit()
-        self._written: Path | None = None
         self._face = button(
             self.tr("Face …"),
             icon="save",
@@ -183,17 +183,12 @@ class ExportPanel(QFrame):
         handle.finished.connect(self._tell)
 
     def _tell(self, result: ExportResult) -> None:
-        self._written = result.path
         self.saved.emit(
             Message(
                 Level.WARNING if result.warnings else Level.NOTICE,
                 self.tr("Saved {}").format(texts.name_text(result.path)),
                 "\n".join((display_path(result.path.parent), *result.warnings)),
                 self.tr("Show in folder"),
-                self._show_written,
+                functools.partial(file_dialogs.show_in_file_manager, result.path),
             )
         )
-
-    def _show_written(self) -> None:
-        if self._written is not None:
-            file_dialogs.show_in_file_manager(self._written)

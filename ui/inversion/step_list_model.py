@@ -17,7 +17,10 @@ _BEFORE_STEPS = 2  # the input and the start
 
 
 class StepRole(IntEnum):
-    """Roles: `PICTURE` and `HEAT` are `QPixmap` (heat: None before step 1), `FIGURES` a text."""
+    """Roles of the step model.
+
+    `PICTURE` and `HEAT` are a `QPixmap` (heat: None before step 1), `FIGURES` one or two lines.
+    """
 
     PICTURE = Qt.ItemDataRole.UserRole + 1
     HEAT = Qt.ItemDataRole.UserRole + 2
@@ -132,7 +135,7 @@ class StepListModel(QAbstractListModel):
         if row < _BEFORE_STEPS:
             return (self.tr("aligned face"), self.tr("start"))[row]
         step = self._steps[row - _BEFORE_STEPS]
-        return f"{step.l2:.4f}  ·  {texts.seconds_text(step.seconds)}"
+        return f"L2 {step.l2:.4f}\n{texts.seconds_text(step.seconds)}"
 
     def _description(self, row: int) -> str:
         if row == 0:

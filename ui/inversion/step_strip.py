@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QRectF, QSize, Qt
-from PySide6.QtGui import QFontMetrics, QPainter, QPainterPath, QPalette, QPen, QPixmap
+from PySide6.QtGui import QPainter, QPainterPath, QPalette, QPen, QPixmap
 from PySide6.QtWidgets import QStyle, QStyledItemDelegate, QStyleOptionViewItem, QWidget
 
 from ui import theme
@@ -13,6 +13,7 @@ from ui.widgets.tile_view import TileView
 _GAP_PX = 4
 _RADIUS_PX = 6
 _LINE_PX = 17
+_FIGURES_PX = 28
 _Index = QModelIndex | QPersistentModelIndex
 
 
@@ -32,7 +33,7 @@ class StepDelegate(QStyledItemDelegate):
         title = QRectF(left, top, width, _LINE_PX + 2)
         picture = QRectF(left, title.bottom() + 2, width, width)
         heat = QRectF(left, picture.bottom() + _GAP_PX, width, width)
-        figures = QRectF(left - _GAP_PX, heat.bottom() + 2, width + 2 * _GAP_PX, _LINE_PX)
+        figures = QRectF(left - _GAP_PX, heat.bottom() + 3, width + 2 * _GAP_PX, _FIGURES_PX)
         font = painter.font()
         font.setPointSizeF(8.5)
         font.setBold(is_selected)
@@ -45,10 +46,9 @@ class StepDelegate(QStyledItemDelegate):
         font.setPointSizeF(7.5)
         painter.setFont(font)
         painter.setPen(palette.color(theme.MUTED_ROLE))
-        text = QFontMetrics(font).elidedText(
-            index.data(StepRole.FIGURES), Qt.TextElideMode.ElideRight, int(figures.width())
+        painter.drawText(
+            figures, Qt.AlignmentFlag.AlignHCenter | Qt.AlignmentFlag.AlignTop, index.data(StepRole.FIGURES)
         )
-        painter.drawText(figures, Qt.AlignmentFlag.AlignCenter, text)
         if is_selected or is_hovered:
             role = QPalette.ColorRole.Accent if is_selected else theme.MUTED_ROLE
             painter.setPen(QPen(palette.color(role), 2.5 if is_selected else 1.5))
@@ -77,7 +77,7 @@ class StepStrip(TileView):
         self.setItemDelegate(StepDelegate(self))
         self.setAccessibleName(self.tr("Steps of the inversion"))
         tile_px = side_px + 2 * _GAP_PX
-        self.set_single_row(tile_px, caption_px=side_px + 2 * _LINE_PX + _GAP_PX)
+        self.set_single_row(tile_px, caption_px=side_px + _LINE_PX + _FIGURES_PX + 2)
 
 
 def _paint_rounded(painter: QPainter, target: QRectF, pixmap: QPixmap | None) -> None:

@@ -1,0 +1,172 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from PySide6.QtCore import QMimeData, Qt
+from PySide6.QtGui import QGuiApplication, QImage
+
+from desktop_app.core.paths import AppPaths
+from desktop_app.core.settings import Settings, load_settings
+from desktop_app.core.types import (
+    EngineReady,
+    FindFacesRequest,
+    IndexRequest,
+    LibraryRequest,
+    ModelList,
+    ModelsRequest,
+    PageRequest,
+    SearchRequest,
+    WarmUpRequest,
+)
+from tests.ui.fake_runner import FakeRunner, faces, models, overview, page
+from ui.main_window import MainWindow
+from ui.notifications import MessagesDialog
+
+_CTRL = Qt.KeyboardModifier.ControlModifier
+
+
+@pytest.fixture
+def window(qtbot: object, runner: FakeRunner, paths: AppPaths) -> Iterator[MainWindow]:
+    made = MainWindow(runner, Settings(), paths)
+    made.first_painted.connect(made.start)
+    qtbot.addWidget(made)
+    made.show()
+    qtbot.waitUntil(lambda: bool(runner.requests(LibraryRequest)))
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def filled(qtbot: object, window: MainWindow, runner: FakeRunner) -> MainWindow:
+    runner.answer(LibraryRequest, overview(10))
+    qtbot.waitUntil(lambda: bool(runner.open_handles(PageRequest)))
+    runner.answer(PageRequest, page(0, 200, 10))
+    qtbot.waitUntil(lambda: bool(runner.requests(ModelsRequest)))
+    runner.answer(ModelsRequest, ModelList(models()))
+    return window
+
+
+def test_engine_is_warmed_up_after_the_library_was_asked_for(
+    qtbot: object, window: MainWindow, runner: FakeRunner
+) -> None:
+    assert runner.requests(WarmUpRequest) == []
+    qtbot.waitUntil(lambda: bool(runner.requests(WarmUpRequest)))
+    assert window._status._engine.text() == "Engine is loading …"
+    runner.answer(WarmUpRequest, EngineReady("cpu", 2, 3.0))
+    assert window._status._engine.text() == "Engine ready: CPU, 2 threads"
+
+
+def test_engine_that_fails_is_told(qtbot: object, window: MainWindow, runner: FakeRunner) -> None:
+    qtbot.waitUntil(lambda: bool(runner.requests(WarmUpRequest)))
+    runner.fail(WarmUpRequest, "The model is damaged.")
+    assert window._status._engine.text() == "Engine is not ready"
+    assert window.notifications.messages[-1].text == "The model is damaged."
+
+
+def test_library_counts_stand_in_the_status_area(filled: MainWindow) -> None:
+    assert filled._status._library.text() == "10 photos in the library"
+
+
+def test_index_failure_of_a_second_window_is_shown(filled: MainWindow, runner: FakeRunner) -> None:
+    runner.fail(IndexRequest, "Another window uses this library.", "Close it first.")
+    assert filled.notifications.messages[-1].hint == "Close it first."
+
+
+def test_keys_change_the_page(qtbot: object, filled: MainWindow) -> None:
+    for key, number in ((Qt.Key.Key_2, 1), (Qt.Key.Key_3, 2), (Qt.Key.Key_1, 0)):
+        qtbot.keyClick(filled, key, _CTRL)
+        assert filled._pages.currentIndex() == number
+        assert filled._rail_group.checkedId() == number
+
+
+def test_invert_leads_from_the_library_to_the_faces(filled: MainWindow, runner: FakeRunner) -> None:
+    filled._library._grid.setCurrentIndex(filled._library._model.index(2, 0))
+    filled._library._invert.click()
+    assert filled._pages.currentWidget() is filled._faces
+    assert runner.requests(FindFacesRequest)[0].source.photo_id == 3
+    runner.answer(FindFacesRequest, faces(1))
+    assert filled._faces._chooser._invert.isEnabled()
+
+
+def test_pasted_picture_goes_to_the_page_that_is_shown(filled: MainWindow, runner: FakeRunner) -> None:
+    picture = QImage(8, 8, QImage.Format.Format_RGB32)
+    picture.fill(0)
+    QGuiApplication.clipboard().setImage(picture)
+    filled.show_page(2)
+    filled.paste()
+    assert filled._pages.currentWidget() is filled._library
+    assert runner.requests(SearchRequest)[0].image.shape == (8, 8, 3)
+    filled.show_page(1)
+    filled.paste()
+    assert runner.requests(FindFacesRequest)[0].source.image.shape == (8, 8, 3)
+
+
+def test_copied_file_is_looked_for(filled: MainWindow, runner: FakeRunner, tmp_path: Path) -> None:
+    mime = QMimeData()
+    file = tmp_path / "x.jpg"
+    file.touch()
+    mime.setUrls([file.as_uri()])
+    QGuiApplication.clipboard().setMimeData(mime)
+    filled.paste()
+    assert runner.requests(SearchRequest)[0].path == file
+
+
+def test_empty_clipboard_says_so(filled: MainWindow) -> None:
+    QGuiApplication.clipboard().setText("words")
+    filled.paste()
+    assert "no picture" in filled.notifications.messages[-1].text
+
+
+def test_settings_are_saved_and_used_at_once(filled: MainWindow, paths: AppPaths, runner: FakeRunner) -> None:
+    filled.open_settings()
+    dialog = filled._settings_dialog
+    dialog._steps.setValue(7)
+    dialog._top_k.setValue(11)
+    dialog._device.setCurrentIndex(1)
+    dialog.accept()
+    saved = load_settings(paths.settings_file)
+    assert (saved.inversion.steps, saved.search.top_k, saved.engine.device) == (7, 11, "cpu")
+    assert filled._faces._chooser._steps.value() == 7
+    assert "next start" in filled.notifications.messages[-1].hint
+    filled._library._grid.setCurrentIndex(filled._library._model.index(0, 0))
+    filled._library._find.click()
+    assert runner.requests(SearchRequest)[-1].top_k == 11
+
+
+def test_settings_that_cannot_be_saved_say_so(filled: MainWindow, paths: AppPaths) -> None:
+    paths.config.parent.mkdir(parents=True, exist_ok=True)
+    paths.config.write_text("in the way")
+    filled.open_settings()
+    filled._settings_dialog.accept()
+    assert "could not be saved" in filled.notifications.messages[-1].text
+
+
+def test_messages_can_be_read_again(qtbot: object, filled: MainWindow) -> None:
+    filled.notifications.notify("Hello.")
+    filled._messages_button.click()
+    dialog = filled.findChild(MessagesDialog)
+    assert dialog is not None
+    dialog.close()
+
+
+def test_every_control_has_a_name_for_screen_readers(filled: MainWindow) -> None:
+    from PySide6.QtWidgets import QAbstractButton, QAbstractItemView, QAbstractSlider, QComboBox, QScrollBar
+
+    nameless = []
+    for kind in (QAbstractButton, QAbstractItemView, QAbstractSlider, QComboBox):
+        for widget in filled.findChildren(kind):
+            is_inner = isinstance(widget, QScrollBar) or widget.objectName().startswith("qt_")
+            inner_kinds = ("QComboBoxListView", "QTableCornerButton", "QHeaderView")
+            if is_inner or widget.metaObject().className() in inner_kinds:
+                continue
+            name = widget.accessibleName() or (widget.text() if isinstance(widget, QAbstractButton) else "")
+            if not name:
+                nameless.append(f"{widget.metaObject().className()} {widget.objectName()}")
+    assert not nameless, nameless
+
+
+def test_window_is_small_enough_for_a_small_screen(filled: MainWindow) -> None:
+    assert filled.minimumSizeHint().width() <= 1180
+    assert filled.minimumSizeHint().height() <= 720
