@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import types
 from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from enum import StrEnum
@@ -114,8 +115,9 @@ METHODS: types.MappingProxyType[str, dict[str, Any]] = types.MappingProxyType(
 
 
 def config_to_dict(config: ContrastiveConfig) -> dict[str, Any]:
-    """The configuration as plain values for a JSON file or a checkpoint."""
-    return asdict(config)
+    """The configuration as the plain values that a JSON file or a checkpoint can hold."""
+    plain: dict[str, Any] = json.loads(json.dumps(asdict(config)))
+    return plain
 
 
 def config_from_dict(raw: dict[str, Any]) -> ContrastiveConfig:

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from desktop_app.core.errors import AppError, UserInputError
 from desktop_app.core.types import Progress
-from desktop_app.engine.embed.photo_encoder import ARCHITECTURE, PhotoEncoder
+from desktop_app.engine.embed.photo_encoder import ARCHITECTURE, PhotoEncoder, calibrate
 from desktop_app.engine.networks.contrastive_heads import ProjectionHead, pool_stages
 from desktop_app.engine.networks.resnet_small import ResNetShape
 from desktop_app.engine.weights.store import ModelCard, write_model
@@ -237,17 +237,8 @@ class ContrastiveTraining:
         picked = torch.randperm(len(self.pictures), generator=torch.Generator().manual_seed(self.config.seed))
         batches = picked[:CALIBRATION_PICTURES].split(self.order.batch)
         size = self.config.encoder.input_px
-        with torch.no_grad():
-            _use_cumulative_statistics(encoder)
-            encoder.train()
-            for rows in batches:
-                if len(rows) > 1 or len(batches) == 1:
-                    encoder.features(_whole_pictures(self.pictures, rows, size))
-            encoder.eval()
-            features = torch.cat(
-                [encoder.features(_whole_pictures(self.pictures, rows, size)) for rows in batches]
-            )
-            encoder.whitening.fit(features, power=self.config.encoder.whiten_power)
+        pictures = [_whole_pictures(self.pictures, rows, size) for rows in batches]
+        calibrate(encoder, pictures, whiten_power=self.config.encoder.whiten_power)
         return encoder.requires_grad_(False)
 
 
@@ -322,13 +313,6 @@ def _groups(network: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
     wide = [p for p in network.parameters() if p.ndim > 1]
     narrow = [p for p in network.parameters() if p.ndim <= 1]
     return [{"params": wide, "weight_decay": weight_decay}, {"params": narrow, "weight_decay": 0.0}]
-
-
-def _use_cumulative_statistics(module: nn.Module) -> None:
-    for part in module.modules():
-        if isinstance(part, nn.BatchNorm2d):
-            part.reset_running_stats()
-            part.momentum = None
 
 
 def _whole_pictures(pictures: SmallPictures, rows: Tensor, size: int) -> Tensor:

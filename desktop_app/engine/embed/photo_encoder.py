@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import torch
@@ -40,6 +41,27 @@ class PhotoEncoder(nn.Module):
         """(B, 3, H, W) in [-1, 1] -> (B, D), unit length."""
         embedding: Tensor = self.whitening(self.features(x))
         return embedding
+
+
+@torch.no_grad()
+def calibrate(encoder: PhotoEncoder, batches: Iterable[Tensor], *, whiten_power: float) -> None:
+    """Make an encoder ready for use: norms and whitening learn from unchanged pictures, without labels.
+
+    Args:
+        encoder: Left in evaluation mode.
+        batches: Pictures, (B, 3, S, S) in [-1, 1]; gone through twice, so not an iterator.
+        whiten_power: How far the axes of the embedding are evened out, 0 to 0.5.
+    """
+    for part in encoder.modules():
+        if isinstance(part, nn.BatchNorm2d):
+            part.reset_running_stats()
+            part.momentum = None  # the mean over all batches
+    encoder.train()
+    for x in batches:
+        encoder.features(x)
+    encoder.eval()
+    features = torch.cat([encoder.features(x) for x in batches])
+    encoder.whitening.fit(features, power=whiten_power)
 
 
 def build_photo_encoder(config: dict[str, Any], tensors: dict[str, Tensor], *, what: str) -> PhotoEncoder:

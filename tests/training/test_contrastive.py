@@ -1,0 +1,230 @@
+"""Contrastive training: it learns, it continues exactly, it ends with a model that loads."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from desktop_app.core.errors import AppError, UserInputError
+from desktop_app.engine.embed.registry import load_embedder
+from desktop_app.engine.weights.store import ModelStore
+from desktop_app.training import contrastive
+from desktop_app.training.config import ContrastiveConfig, Dissimilarity, EncoderConfig
+from desktop_app.training.contrastive import ContrastiveTraining, ModelWords, write_encoder
+from desktop_app.training.datasets import SmallPictures
+from desktop_app.training.run_folder import RunFolder
+
+SMALL = ContrastiveConfig(
+    images=96,
+    batch=16,
+    warmup_images=32,
+    head_hidden=32,
+    head_out=16,
+    queue=64,
+    precision="float32",
+    encoder=EncoderConfig(input_px=32, widths=(8, 16), blocks=(1, 1), embedding_size=12),
+)
+
+
+def _pictures(count: int = 48) -> SmallPictures:
+    """Flat colours with a bar: easy to tell apart."""
+    chance = np.random.default_rng(4)
+    pictures = np.empty((count, 3, 48, 48), dtype=np.uint8)
+    pictures[:] = chance.integers(0, 256, (count, 3, 1, 1))
+    for picture in pictures:
+        row = int(chance.integers(0, 40))
+        picture[:, row : row + 8] = chance.integers(0, 256, (3, 1, 1))
+    return SmallPictures(pictures, np.ones(count))
+
+
+def _training(folder: Path, config: ContrastiveConfig = SMALL) -> ContrastiveTraining:
+    return ContrastiveTraining(config, _pictures(), RunFolder(folder))
+
+
+def _weights(training: ContrastiveTraining) -> dict[str, torch.Tensor]:
+    return training.network.state_dict()
+
+
+@pytest.mark.parametrize("dissimilarity", list(Dissimilarity))
+def test_training_learns_to_recognise_views(tmp_path: Path, dissimilarity: Dissimilarity) -> None:
+    training = _training(tmp_path, replace(SMALL, images=960, dissimilarity=dissimilarity))
+    hits = []
+    step = training._step
+
+    def watched() -> dict[str, float]:
+        stats = step()
+        hits.append(stats["hit"])
+        return stats
+
+    training._step = watched  # type: ignore[method-assign]
+    for _ in training.steps():
+        pass
+    assert training.seen == 960
+    assert np.mean(hits[-10:]) > np.mean(hits[:10]) + 0.1
+    assert np.mean(hits[-10:]) > 0.5  # chance is 1 / 16
+
+
+@pytest.mark.parametrize("dissimilarity", list(Dissimilarity))
+def test_stopped_and_continued_equals_uninterrupted(tmp_path: Path, dissimilarity: Dissimilarity) -> None:
+    config = replace(SMALL, dissimilarity=dissimilarity)
+    whole = _training(tmp_path / "whole", config)
+    for _ in whole.steps():
+        pass
+    stopped = _training(tmp_path / "parts", config)
+    steps = stopped.steps()
+    next(steps), next(steps)
+    steps.close()  # as after Ctrl-C
+    continued = _training(tmp_path / "parts", config)
+    assert continued.restore()
+    assert continued.step == 2
+    for _ in continued.steps():
+        pass
+    for name, value in _weights(whole).items():
+        assert torch.equal(value, _weights(continued)[name]), name
+
+
+def test_run_without_checkpoint_starts_fresh(tmp_path: Path) -> None:
+    assert not _training(tmp_path).restore()
+
+
+def test_other_choices_do_not_continue_a_run(tmp_path: Path) -> None:
+    steps = _training(tmp_path).steps()
+    next(steps)
+    steps.close()
+    other = replace(SMALL, encoder=replace(SMALL.encoder, widths=(8, 24)))
+    with pytest.raises(UserInputError, match="other choices"):
+        _training(tmp_path, other).restore()
+
+
+def test_longer_training_may_continue_a_shorter_one(tmp_path: Path) -> None:
+    for _ in _training(tmp_path).steps():
+        pass
+    longer = _training(tmp_path, replace(SMALL, images=128))
+    assert longer.restore()
+    for _ in longer.steps():
+        pass
+    assert longer.seen == 128
+
+
+def test_loss_that_is_no_number_ends_the_training(tmp_path: Path) -> None:
+    training = _training(tmp_path)
+    with torch.no_grad():
+        training.network.projection_head.layers[3].weight.fill_(float("nan"))  # type: ignore[operator,union-attr]
+    with pytest.raises(AppError, match="diverged"):
+        next(training.steps())
+    assert not (tmp_path / "checkpoint.pt").exists()
+
+
+def test_collapse_is_logged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, expected_log: list[logging.LogRecord]
+) -> None:
+    monkeypatch.setattr(contrastive, "LOG_EVERY", 1)
+    training = _training(tmp_path)
+    with torch.no_grad():
+        training.network.projection_head.layers[3].weight.zero_()  # type: ignore[operator,union-attr]
+    steps = training.steps()
+    next(steps)
+    steps.close()
+    assert any("collapsed" in record.getMessage() for record in expected_log)
+
+
+def test_model_of_a_training_loads_and_embeds(tmp_path: Path) -> None:
+    training = _training(tmp_path / "run")
+    for _ in training.steps():
+        pass
+    words = ModelWords("contrastive_photo.test", tmp_path / "models", "Test", "MIT", "made up")
+    card = write_encoder(training, words)
+    store = ModelStore(tmp_path / "models", tmp_path / "none")
+    embedder = load_embedder(store, "contrastive_photo.test", device=torch.device("cpu"))
+    assert (embedder.embedding_size, embedder.input_px, embedder.version) == (12, 32, card.sha256[:16])
+    image = np.random.default_rng(0).integers(0, 256, (50, 70, 3), dtype=np.uint8)
+    first = embedder.embed([image, image[::-1].copy()])
+    assert first.shape == (2, 12)
+    assert np.allclose(np.linalg.norm(first, axis=1), 1.0, atol=1e-5)
+    assert np.array_equal(first, embedder.embed([image, image[::-1].copy()]))
+    mirrored = embedder.embed([image[:, ::-1].copy()])
+    assert np.allclose(mirrored[0], first[0], atol=1e-3)  # both ways round are averaged
+
+
+def test_untrained_model_can_be_written(tmp_path: Path) -> None:
+    training = _training(tmp_path / "run", replace(SMALL, images=0))
+    assert list(training.steps()) == []
+    write_encoder(training, ModelWords("a.untrained", tmp_path / "models", "Test", "MIT", "nothing"))
+    assert (tmp_path / "models" / "a.untrained.safetensors").is_file()
+
+
+def test_precision_is_checked() -> None:
+    assert contrastive.wants_bfloat16("bfloat16")
+    assert not contrastive.wants_bfloat16("float32")
+    assert contrastive.wants_bfloat16("auto") in (True, False)
+    with pytest.raises(UserInputError, match="float8"):
+        contrastive.wants_bfloat16("float8")
+
+
+_CHILD = """
+import sys
+from pathlib import Path
+from dataclasses import replace
+from desktop_app.training import contrastive
+from tests.training.test_contrastive import SMALL, _training
+contrastive.CHECKPOINT_EVERY_S = 0.0
+training = _training(Path(sys.argv[1]), replace(SMALL, images=10**6))
+for _ in training.steps():
+    print(training.step, flush=True)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL")
+def test_kill_in_the_middle_leaves_a_whole_checkpoint(tmp_path: Path) -> None:
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    child = subprocess.Popen(
+        [sys.executable, "-c", _CHILD, str(tmp_path)],
+        stdout=subprocess.PIPE,
+        text=True,
+        env=environment,
+        cwd=Path(__file__).resolve().parents[2],
+    )
+    assert child.stdout is not None
+    for line in child.stdout:
+        if int(line) == 6:
+            break
+    child.send_signal(signal.SIGKILL)
+    child.wait(timeout=30)
+    child.stdout.close()
+    training = _training(tmp_path, replace(SMALL, images=10**6))
+    assert training.restore()
+    assert training.step >= 5
+    next(training.steps())
+
+
+def test_command_trains_on_a_folder_and_prints_one_object(
+    picture_folder: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    expected_log: list[logging.LogRecord],
+) -> None:
+    from desktop_app.cli.app import main
+
+    (picture_folder / "bad.jpg").write_bytes(b"no picture")
+    line = ["train", "contrastive", "--pictures", str(picture_folder), "--out", str(tmp_path / "run")]
+    line += ["--images", "32", "--batch", "16", "--size", "32", "--precision", "float32", "--json"]
+    assert main(line) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert (answer["images"], answer["pictures"], answer["left_out"]) == (32, 48, 1)
+    assert Path(answer["file"]).is_file()
+    config = json.loads((tmp_path / "run" / "config.json").read_text(encoding="utf-8"))
+    assert config["config"]["batch"] == 16
+    assert config["torch"] == torch.__version__
+    assert main(line) == 1  # the folder holds a run already
+    assert "--resume" in json.loads(capsys.readouterr().out)["hint"]
+    assert main([*line, "--resume"]) == 0
