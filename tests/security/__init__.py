@@ -1,0 +1,1 @@
+"""Files of strangers: what they try, and that nothing of it happens."""
