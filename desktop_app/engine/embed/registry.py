@@ -8,6 +8,8 @@ from desktop_app.core.errors import WeightsError
 from desktop_app.engine.embed.embedder import Embedder, EmbedderFacts, frozen
 from desktop_app.engine.embed.photo_encoder import ARCHITECTURE, build_photo_encoder
 from desktop_app.engine.embed.preprocessing import Preprocessing
+from desktop_app.engine.embed.resnet50_encoder import ARCHITECTURE as RESNET50
+from desktop_app.engine.embed.resnet50_encoder import build_resnet50
 from desktop_app.engine.weights.store import ModelCard, ModelStore
 
 TIMM_PREFIX = "timm:"
@@ -36,6 +38,8 @@ def load_embedder(store: ModelStore, name: str, *, device: torch.device) -> Embe
 
         return load_open_clip(store.user_folder, name.removeprefix(OPEN_CLIP_PREFIX), device=device)
     card = store.card(name)
+    if card.role == "encoder" and card.architecture == RESNET50:
+        return _load_resnet50(store, card, device=device)
     if card.role != "encoder" or card.architecture != ARCHITECTURE:
         raise WeightsError(
             f"The model '{name}' is no encoder for photos (role {card.role}, {card.architecture}).",
@@ -54,3 +58,9 @@ def _load_card(store: ModelStore, card: ModelCard, *, device: torch.device) -> E
         raise WeightsError(f"The model card of {card.name} is not usable: input_px is out of range.")
     facts = EmbedderFacts(card.name, card.sha256[:16], int(card.config["embedding_size"]))
     return Embedder(frozen(encoder, device), Preprocessing(input_px), facts=facts, device=device)
+
+
+def _load_resnet50(store: ModelStore, card: ModelCard, *, device: torch.device) -> Embedder:
+    network, preprocessing = build_resnet50(card.config, store.tensors(card), what=card.name)
+    facts = EmbedderFacts(card.name, card.sha256[:16], network.features)
+    return Embedder(frozen(network, device), preprocessing, facts=facts, device=device)
