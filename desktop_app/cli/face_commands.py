@@ -88,8 +88,14 @@ def register(subparsers: _Subparsers) -> None:
     )
     invert.set_defaults(command=run_invert)
 
-    directions = subparsers.add_parser("directions", help="list the edit directions of a face model")
+    directions = subparsers.add_parser("directions", help="list or find the edit directions of a face model")
     directions.add_argument("--model", default="", metavar="NAME", help="inversion model")
+    directions.add_argument(
+        "--find", type=Path, metavar="FACES", help="find them on aligned faces (index.csv) and store them"
+    )
+    directions.add_argument(
+        "--most", type=_positive, default=1200, metavar="N", help="faces inverted with --find (1200)"
+    )
     directions.set_defaults(command=run_directions)
 
 
@@ -120,10 +126,12 @@ def run_invert(args: argparse.Namespace, console: Console) -> dict[str, object]:
 
 
 def run_directions(args: argparse.Namespace, console: Console) -> dict[str, object]:
-    """List names, kinds and ranges."""
+    """List names, kinds and ranges; with `--find` find and store them first."""
     from desktop_app.jobs import edit_photo
 
-    answer = console.drive(edit_photo.run(DirectionsRequest(args.model), console.services()))
+    services = console.services()
+    facts = _find_directions(args, console, services) if args.find else {}
+    answer = console.drive(edit_photo.run(DirectionsRequest(args.model), services))
     listed = getattr(answer, "directions", ())
     for one in listed:
         console.line(f"{one.name:20s} {one.minimum:8.2f} .. {one.maximum:7.2f}  {one.label} ({one.kind})")
@@ -139,7 +147,30 @@ def run_directions(args: argparse.Namespace, console: Console) -> dict[str, obje
             }
             for one in listed
         ],
+        **({"facts": facts} if facts else {}),
     }
+
+
+def _find_directions(args: argparse.Namespace, console: Console, services: Services) -> dict[str, float]:
+    """Find directions on faces and write them beside the model."""
+    from desktop_app.engine.edit.directions import save_directions
+    from desktop_app.training.edit_directions import DirectionConfig, FoundDirections, find_directions
+
+    model = services.faces.model(args.model)
+    found: FoundDirections | None = None
+    for message in find_directions(model, DirectionConfig(args.find, most_faces=args.most)):
+        console.raise_if_interrupted()
+        if isinstance(message, FoundDirections):
+            found = message
+        else:
+            console.progress(message)
+    assert found is not None
+    card = services.models.card(model.name)
+    files = save_directions(card.folder, card.name, directions=found.directions, sha256=card.sha256)
+    console.line(f"Wrote {display_path(files[1])}")
+    for name, value in found.facts.items():
+        console.line(f"{name:20s} {value:6.3f}")
+    return {name: round(value, 4) for name, value in found.facts.items()}
 
 
 def _take(message: object, run: _Run) -> None:
