@@ -17,7 +17,7 @@ def one_sentence(reason: str) -> str:
     sentence = f"'x' {reason}."
     assert "\n" not in sentence
     assert ". " not in sentence
-    assert 20 < len(sentence) < 500
+    assert 12 < len(sentence) < 500
     assert "None" not in sentence
     return sentence
 

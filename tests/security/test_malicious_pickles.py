@@ -171,7 +171,9 @@ def _tensor_pickle(numel: int, shape: tuple[int, ...], stride: tuple[int, ...]) 
         b"(" + _text("storage") + b"ctorch\nFloatStorage\n" + _text("0") + _text("cpu")
         + b"\x8a\x08" + struct.pack("<q", numel) + b"tQ"
     )  # fmt: skip
-    rebuilt = b"ctorch._utils\n_rebuild_tensor_v2\n(" + reference + b"K\x00" + numbers(shape) + numbers(stride)
+    rebuilt = (
+        b"ctorch._utils\n_rebuild_tensor_v2\n(" + reference + b"K\x00" + numbers(shape) + numbers(stride)
+    )
     return b"\x80\x02}" + _text("x") + rebuilt + b"\x89}tRs."
 
 

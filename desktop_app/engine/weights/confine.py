@@ -118,6 +118,10 @@ def peak_bytes() -> int:
     """Largest resident memory of this process so far; 0 where it cannot be told."""
     if sys.platform == "win32":
         return _windows_peak()
+    if sys.platform == "linux":
+        # Not `ru_maxrss`: a new process inherits that of the one that started it.
+        status = Path("/proc/self/status").read_text(encoding="ascii", errors="replace")
+        return int(status.partition("VmHWM:")[2].split()[0]) * 1024
     import resource
 
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

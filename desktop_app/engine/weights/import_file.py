@@ -27,7 +27,7 @@ from desktop_app.engine.weights.confine import OUT_OF_MEMORY_EXIT
 from desktop_app.engine.weights.converted import tag_of
 from desktop_app.engine.weights.import_container import check_head
 from desktop_app.engine.weights.import_values import ImportRefused
-from desktop_app.engine.weights.store import ModelCard, ModelStore, read_card
+from desktop_app.engine.weights.store import DIRECTIONS_ENDING, ModelCard, ModelStore, read_card
 
 _log = logging.getLogger(__name__)
 
@@ -133,8 +133,8 @@ def remove_model(store: ModelStore, name: str) -> None:
         raise UserInputError(f"The model '{name}' came with the program and cannot be removed.")
     try:
         (card.folder / f"{name}.json").unlink()
-        card.weights_file.unlink(missing_ok=True)
-        (card.folder / f"{name}.md").unlink(missing_ok=True)
+        for ending in (".safetensors", ".md", DIRECTIONS_ENDING, ".directions.safetensors"):
+            (card.folder / f"{name}{ending}").unlink(missing_ok=True)
     except OSError as error:
         raise ResourceError(
             f"The model '{name}' cannot be removed: {error.strerror}.", "Close what uses it and try again."
@@ -147,7 +147,8 @@ def remove_model(store: ModelStore, name: str) -> None:
 def _check_name(name: str, cards: list[ModelCard]) -> None:
     if not name:
         return
-    if not re.fullmatch(NAME_PATTERN, name) or len(name) > MAX_NAME or _WINDOWS_NAMES.fullmatch(name):
+    is_plain = re.fullmatch(NAME_PATTERN, name) and len(name) <= MAX_NAME
+    if not is_plain or _WINDOWS_NAMES.fullmatch(name) or f"{name}.json".endswith(DIRECTIONS_ENDING):
         raise UserInputError(
             f"'{name}' cannot be the name of a model.",
             "Use small letters, digits, '_', '-' and '.', beginning with a letter or digit.",

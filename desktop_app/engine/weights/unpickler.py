@@ -11,6 +11,7 @@ Source: the instruction set is documented in Python's `pickletools`.
 from __future__ import annotations
 
 import pickle
+import re
 import struct
 from collections.abc import Callable
 
@@ -204,7 +205,7 @@ def checked_key(key: object) -> object:
 
 
 def _unwanted(module: str, name: str) -> ImportRefused:
-    full = f"{module}.{name}"[:80]
+    full = re.sub(r"[^\w.<>-]", "?", f"{module}.{name}"[:80])
     if module.startswith(("torch.nn.", "torchvision.models")):
         return ImportRefused(
             f"was saved as a whole program object ('{full}'), not as weights",
