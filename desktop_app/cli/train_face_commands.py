@@ -54,7 +54,7 @@ def train_generator(args: argparse.Namespace, console: Console) -> dict[str, obj
         config = replace(config, sharpen_images=args.sharpen)
     run = RunFolder(args.out)
     _prepare(args)
-    training = GeneratorTraining(config, args.data, run, compile_networks=args.compile)
+    training = GeneratorTraining(config, args.pictures, run, compile_networks=args.compile)
     _start(run, asdict(config), training.restore)
     _follow(training.steps(), training.save, console)
     console.line(f"Trained on {training.seen} pictures; the run is in {args.out}.")
@@ -73,7 +73,7 @@ def train_restyle(args: argparse.Namespace, console: Console) -> dict[str, objec
     run = RunFolder(args.out)
     _prepare(args)
     training = RestyleTraining(
-        config, RunFolder(args.generator), args.data, run, compile_networks=args.compile
+        config, RunFolder(args.generator), args.pictures, run, compile_networks=args.compile
     )
     _start(run, asdict(config), training.restore)
     _follow(training.train(), training.save, console)
@@ -81,14 +81,14 @@ def train_restyle(args: argparse.Namespace, console: Console) -> dict[str, objec
     if args.publish:
         folder = args.models or console.paths.models
         words = Publication(args.publish, folder, args.title, args.licence, args.sources)
-        card = publish_restyle(run, args.data, words)
+        card = publish_restyle(run, args.pictures, words)
         console.line(f"Wrote {card.weights_file} ({card.bytes / 1e6:.1f} MB): {card.facts}")
         answer.update(model=card.name, file=str(card.weights_file), facts=card.facts)
     return answer
 
 
 def _shared(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--data", type=Path, required=True, help="folder of aligned pictures")
+    parser.add_argument("--pictures", type=Path, required=True, help="folder of aligned pictures")
     parser.add_argument("--out", type=Path, required=True, help="folder of the run")
     parser.add_argument("--resume", action="store_true", help="continue from the run's checkpoint")
     parser.add_argument("--compile", action="store_true", help="compile the networks (needs a C++ compiler)")
