@@ -1,8 +1,9 @@
 """What `make run` starts: the window, or a picture report where there is no display.
 
-The report shows the photos of `CONTRASTYLE_PHOTOS` (several folders parted by the system's path separator) and the
-faces of `CONTRASTYLE_FACES`; without them the labelled pictures and portraits below `CONTRASTYLE_DATA` (default:
-`../shared/data` beside the repository), and without those, sample photos made by the program.
+The report shows the photos of `CONTRASTYLE_PHOTOS` (several folders parted by the system's path
+separator) and the faces of `CONTRASTYLE_FACES`; without them the labelled pictures and portraits
+below `CONTRASTYLE_DATA` (default: `../shared/data` beside the repository), and without those,
+sample photos made by the program.
 """
 
 from __future__ import annotations
