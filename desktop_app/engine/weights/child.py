@@ -92,6 +92,9 @@ def import_confined(order: ImportOrder, report: Report) -> dict[str, object]:
     Raises:
         ImportRefused: The file cannot be imported.
     """
+    digest = file_digest(order.file)
+    if digest in order.known:
+        raise ImportRefused(f"is there already, as the model '{order.known[digest]}'")
     # PyTorch starts programs and opens libraries when it is loaded: before the hands are tied.
     import desktop_app.engine.weights.converters  # noqa: F401
 
@@ -99,9 +102,6 @@ def import_confined(order: ImportOrder, report: Report) -> dict[str, object]:
     limit_file_size(LARGEST_GROWTH * size + 64 * _MB)
     limit_memory(WORK_BYTES + size)
     forbid(order.folder)
-    digest = file_digest(order.file)
-    if digest in order.known:
-        raise ImportRefused(f"is there already, as the model '{order.known[digest]}'")
     report({"progress": 0, "total": size, "text": "Checking the networks"})
     return convert_content(read_content(order.file), order, report, digest=digest)
 

@@ -160,8 +160,15 @@ class ModelStore:
         return infos
 
 
-def load_strict(module: nn.Module, tensors: dict[str, Tensor], *, what: str) -> None:
+def load_strict(module: nn.Module, tensors: dict[str, Tensor], *, what: str, assign: bool = False) -> None:
     """Load a state dict and name every key that does not fit.
+
+    Args:
+        module: The network.
+        tensors: Its state dict.
+        what: Names the network in a message.
+        assign: Take the tensors themselves instead of copying their values, for a network that was
+            built on the meta device.
 
     Raises:
         WeightsError: Keys are missing or unexpected, shapes differ, or values are not finite.
@@ -182,7 +189,7 @@ def load_strict(module: nn.Module, tensors: dict[str, Tensor], *, what: str) -> 
     broken = [k for k, v in tensors.items() if v.is_floating_point() and not v.isfinite().all()]
     if broken:
         raise WeightsError(f"The weights of {what} hold values that are no numbers: {broken[:5]}.")
-    module.load_state_dict(tensors)
+    module.load_state_dict(tensors, assign=assign)
 
 
 def read_card(file: Path, *, is_builtin: bool) -> ModelCard:
