@@ -152,6 +152,11 @@ def decode_photo(path: Path, *, max_megapixels: int, at_least_px: int | None) ->
     return decode_content(content, path=path, max_megapixels=max_megapixels, at_least_px=at_least_px)
 
 
+def load_decoders(max_megapixels: int) -> None:
+    """Import the decoders now, rather than at the first photo."""
+    _formats(max_megapixels)
+
+
 def read_photo_file(path: Path) -> bytes:
     """The bytes of a photo file.
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import importlib
-import importlib.util
 import json
 import logging
 import os
@@ -86,8 +85,6 @@ def build_parser(*, is_json: bool = False) -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"contrastyle {__version__}")
     subparsers = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     for group in _GROUPS:
-        if importlib.util.find_spec(f"desktop_app.cli.{group}") is None:
-            continue
         importlib.import_module(f"desktop_app.cli.{group}").register(subparsers)
     return parser
 

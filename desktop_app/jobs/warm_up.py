@@ -6,6 +6,7 @@ import logging
 import time
 from collections.abc import Generator
 
+from desktop_app.catalogue.decode import load_decoders
 from desktop_app.core.errors import WeightsError
 from desktop_app.core.types import EngineReady, Progress, WarmUpRequest
 from desktop_app.jobs.services import Services
@@ -26,6 +27,7 @@ def run(request: WarmUpRequest, services: Services) -> Generator[object, None, E
     # Vectors first: a search for a photo of the library needs nothing else.
     yield Progress(done=0, total=3, text="Reading the library")
     photos = services.vectors.count
+    load_decoders(services.settings.library.max_megapixels)
     yield Progress(done=1, total=3, text="Loading the engine")
     from desktop_app.engine.device import choose_device, set_threads
 

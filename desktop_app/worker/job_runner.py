@@ -20,8 +20,9 @@ from PySide6.QtCore import QObject, Qt, Signal, Slot
 
 from desktop_app.core.cancel import CancelToken
 from desktop_app.core.errors import AppError, JobCancelled
-from desktop_app.core.types import JobFailure, Progress, Urgency
+from desktop_app.core.types import EngineReady, JobFailure, Progress, Urgency
 from desktop_app.jobs.registry import Job, start_job, title_of, urgency_of
+from desktop_app.worker.cycle_collector import CycleCollector
 from desktop_app.worker.job_handle import JobHandle
 
 if TYPE_CHECKING:
@@ -79,6 +80,7 @@ class JobRunner(QObject):
         self._messages: deque[tuple[int, _Kind, object]] = deque()
         self._messages_lock = threading.Lock()
         self._is_delivery_due = False
+        self._collector = CycleCollector(self)
         self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
         self._messages_waiting.connect(self._hand_out, Qt.ConnectionType.QueuedConnection)
 
@@ -86,6 +88,7 @@ class JobRunner(QObject):
 
     def start(self) -> None:
         """Start the engine thread; requests submitted before are answered then."""
+        self._collector.start()
         self._thread.start()
 
     def submit(self, request: object, *, urgency: Urgency | None = None) -> JobHandle:
@@ -132,6 +135,7 @@ class JobRunner(QObject):
             current = self._current
             name = title_of(current.request) if current else "no job"
             _log.error("the engine thread did not stop within %.0f s; it was at: %s", timeout_s, name)
+        self._collector.stop()
         while (message := self._next_message()) is not None:
             self._hand_out_one(*message)
         for number in list(self._handles):
@@ -165,6 +169,8 @@ class JobRunner(QObject):
         if handle is None:
             return
         if kind is _Kind.ANSWER:
+            if isinstance(payload, EngineReady):
+                self._collector.leave_out_what_is_loaded()
             handle.deliver_answer(payload)
         elif isinstance(payload, JobFailure):
             handle.deliver_failure(payload)

@@ -23,7 +23,7 @@ def steps(*values: object, answer: object = "done") -> Generator[object, None, o
 
 
 def settle(qtbot: QtBot, *endings: Endings) -> None:
-    qtbot.waitUntil(lambda: all(e.endings for e in endings), timeout=5000)
+    qtbot.waitUntil(lambda: all(e.endings for e in endings), timeout=30000)
     for _ in range(3):
         QCoreApplication.sendPostedEvents()
         qtbot.wait(1)
@@ -106,7 +106,7 @@ def test_cancel_stops_within_one_step_and_runs_the_clean_up(runner: JobRunner, q
     handle = runner.submit(Ask(work))
     told = Endings(handle)
     runner.start()
-    qtbot.waitUntil(lambda: len(told.of("step")) >= 5, timeout=5000)
+    qtbot.waitUntil(lambda: len(told.of("step")) >= 5, timeout=30000)
     at_cancel, taken_then = len(told.of("step")), len(taken)
     handle.cancel()
     settle(qtbot, told)
@@ -219,10 +219,10 @@ def test_given_urgency_overrides_that_of_the_use_case(runner: JobRunner, qtbot: 
 
 def test_progress_is_thinned_to_twenty_a_second_and_the_last_is_kept(runner: JobRunner, qtbot: QtBot) -> None:
     def work() -> Generator[object, None, object]:
-        for number in range(500):
-            yield Progress(number, 500)
+        for number in range(150):
+            yield Progress(number, 150)
             time.sleep(0.001)
-        yield Progress(500, 500)
+        yield Progress(150, 150)
 
     told = Endings(runner.submit(Ask(work)))
     started = time.monotonic()
@@ -231,7 +231,7 @@ def test_progress_is_thinned_to_twenty_a_second_and_the_last_is_kept(runner: Job
     seconds = time.monotonic() - started
     shown = told.of("progress")
     assert 2 <= len(shown) <= 20 * seconds + 2
-    assert shown[-1] == Progress(500, 500)
+    assert shown[-1] == Progress(150, 150)
 
 
 def test_signals_and_handles_stay_in_the_gui_thread(runner: JobRunner, qtbot: QtBot) -> None:
@@ -330,7 +330,7 @@ def test_error_while_closing_a_job_still_ends_it(
 
     told = Endings(runner.submit(Ask(work)))
     runner.start()
-    qtbot.waitUntil(lambda: bool(told.of("step")), timeout=5000)
+    qtbot.waitUntil(lambda: bool(told.of("step")), timeout=30000)
     told.handle.cancel()
     settle(qtbot, told)
     assert told.endings == ["cancelled"]

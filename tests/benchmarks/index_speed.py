@@ -1,0 +1,163 @@
+"""Indexing 2,000 photos through the window's worker: rate against the encoder alone, stalls, memory.
+
+The encoder is the built-in one; where it is not shipped yet, an untrained network of its layout, which
+costs the same. Photos: the sample data (CONTRASTYLE_DATA), else pictures made by formula.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+PHOTOS = 2_000
+
+_CHILD = """
+import json, os, resource, sys, time
+from pathlib import Path
+import numpy as np
+from PySide6.QtCore import QCoreApplication, QTimer
+from desktop_app.core.paths import paths_below
+from desktop_app.core.settings import Settings
+from desktop_app.core.types import IndexRequest
+from desktop_app.jobs.services import Services
+from desktop_app.worker.job_runner import JobRunner
+from tests.benchmarks.index_speed import encoder_factory
+
+folder, photos = Path(sys.argv[1]), Path(sys.argv[2])
+application = QCoreApplication([])
+def open_services():
+    return Services(paths_below(folder), Settings(), folder / "library", embedder_factory=encoder_factory)
+
+runner = JobRunner(open_services)
+runner.start()
+answers, late, last = [], [], [time.perf_counter()]
+
+def tick():
+    now = time.perf_counter()
+    late.append((now - last[0] - 0.005) * 1000)
+    last[0] = now
+
+def ask():
+    handle = runner.submit(IndexRequest((photos,)))
+    handle.finished.connect(lambda summary: (answers.append(summary), next_step()))
+    handle.failed.connect(lambda failure: (print(failure, file=sys.stderr), application.exit(1)))
+    handles.append(handle)
+
+def next_step():
+    if len(answers) == 1:
+        figures["peak_memory_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+        figures["gui_late_p99_ms"] = round(float(np.percentile(late, 99)), 1)
+        figures["gui_late_max_ms"] = round(max(late), 1)
+        ask()
+    else:
+        application.quit()
+
+def engine_is_loaded(_answer=None):
+    last[0] = time.perf_counter()
+    late.clear()
+    timer.start(5)
+    ask()
+
+handles, figures = [], {}
+timer = QTimer()
+timer.timeout.connect(tick)
+from desktop_app.core.types import WarmUpRequest
+warm = runner.submit(WarmUpRequest())
+warm.finished.connect(engine_is_loaded)
+assert application.exec() == 0
+runner.shutdown()
+first, second = answers
+figures.update(
+    indexed=first.added, seconds=round(first.seconds, 2), photos_per_s=round(first.added / first.seconds, 1),
+    second_run_s=round(second.seconds, 3), second_run_unchanged=second.unchanged,
+)
+print(json.dumps(figures))
+"""
+
+_BARE = """
+import json, sys, time
+from pathlib import Path
+import numpy as np
+from desktop_app.catalogue.decode import decode_photo
+from tests.benchmarks.index_speed import encoder_factory
+embedder = encoder_factory("contrastive_photo.builtin")
+files = sorted(path for path in Path(sys.argv[1]).rglob("*") if path.is_file())
+decoded = (decode_photo(file, max_megapixels=250, at_least_px=256).image for file in files)
+prepared = np.stack([embedder.prepare(image) for image in decoded])
+for start in range(0, 128, 32):
+    embedder.embed_prepared(prepared[start:start + 32])
+started = time.perf_counter()
+for start in range(0, len(prepared), 32):
+    embedder.embed_prepared(prepared[start:start + 32])
+print(json.dumps({"bare_forward_per_s": round(len(prepared) / (time.perf_counter() - started), 1)}))
+"""
+
+
+def run() -> dict[str, object]:
+    """Measure in child processes, so that memory is that of one run."""
+    with tempfile.TemporaryDirectory() as folder:
+        photos = Path(folder) / "photos"
+        kind = _gather(photos)
+        bare = _child(_BARE, str(photos))
+        whole = _child(_CHILD, folder, str(photos))
+    return {"photos": kind, "encoder": encoder_kind(), **bare, **whole}
+
+
+def encoder_kind() -> str:
+    """Which encoder is measured."""
+    from desktop_app.core.paths import resources_folder
+
+    file = resources_folder() / "models" / "contrastive_photo.builtin.safetensors"
+    return "built-in" if file.is_file() else "untrained, same layout"
+
+
+def encoder_factory(name: str) -> object:
+    """The built-in encoder, or an untrained one of its layout."""
+    import torch
+
+    from desktop_app.core.paths import default_paths
+    from desktop_app.engine.embed.embedder import Embedder, EmbedderFacts, frozen
+    from desktop_app.engine.embed.photo_encoder import PhotoEncoder
+    from desktop_app.engine.embed.preprocessing import Preprocessing
+    from desktop_app.engine.embed.registry import load_embedder
+    from desktop_app.engine.networks.resnet_small import ResNetShape
+    from desktop_app.engine.weights.store import ModelStore
+
+    device = torch.device("cpu")
+    if encoder_kind() == "built-in":
+        paths = default_paths()
+        return load_embedder(ModelStore(paths.builtin_models, paths.models), name, device=device)
+    torch.manual_seed(0)
+    encoder = PhotoEncoder(ResNetShape(), embedding_size=256, pool_power=3.0)
+    facts = EmbedderFacts(name, "untrained", 256)
+    return Embedder(frozen(encoder, device), Preprocessing(64), facts=facts, device=device)
+
+
+def _gather(folder: Path) -> str:
+    """2,000 photos: links to the sample data, or pictures made by formula."""
+    default = Path(__file__).resolve().parents[3] / "shared" / "data"
+    source = Path(os.environ.get("CONTRASTYLE_DATA", default)) / "photos"
+    folder.mkdir(parents=True)
+    if source.is_dir():
+        files = sorted(source.rglob("*.jpg"))
+        step = max(1, len(files) // PHOTOS)
+        for number, file in enumerate(files[::step][:PHOTOS]):
+            (folder / f"{number:05d}.jpg").symlink_to(file)
+        return "sample data"
+    from tests.pictures import save_picture
+
+    for number in range(PHOTOS):
+        save_picture(folder / f"{number:05d}.jpg", number, width=640, height=480)
+    return "made by formula, 640 x 480"
+
+
+def _child(script: str, *arguments: str) -> dict[str, object]:
+    done = subprocess.run(
+        [sys.executable, "-c", script, *arguments], stdout=subprocess.PIPE, text=True, check=True
+    )
+    figures: dict[str, object] = json.loads(done.stdout.splitlines()[-1])
+    return figures
