@@ -1,17 +1,27 @@
-"""Thumbnails in memory: read on threads of their own, newest wish first, with a limit in bytes."""
+"""Thumbnails in memory: newest wish first, with a limit in bytes.
+
+Files are read on a thread of its own, which touches nothing of Qt but a signal without payload.
+Pictures are decoded in the GUI thread, a few milliseconds at a time: a thumbnail takes 0.3 ms,
+measured, and decoding Qt images on pool threads ended the process now and then while an index run
+kept other Python threads busy.
+"""
 
 from __future__ import annotations
 
-from collections import OrderedDict
+import threading
+import time
+from collections import OrderedDict, deque
 from pathlib import Path
 
-from PySide6.QtCore import QObject, Qt, QThread, QThreadPool, Signal
-from PySide6.QtGui import QImage, QImageReader, QPixmap
+from PySide6.QtCore import QObject, Qt, QTimer, Signal
+from PySide6.QtGui import QPixmap
 
-_THREADS = 2
-_FILES_AT_ONCE = 6
 _MOST_WISHES = 400
+# Read but not decoded yet; beyond this the reading thread waits.
+_MOST_READ = 64
+_DECODE_SLICE_S = 0.005
 _BYTES_PER_PIXEL = 4
+_CLOSE_S = 2.0
 
 
 class ThumbnailCache(QObject):
@@ -29,7 +39,7 @@ class ThumbnailCache(QObject):
     """
 
     ready = Signal(object)
-    _loaded = Signal(object)
+    _files_read = Signal()
 
     def __init__(self, parent: QObject | None = None, *, limit_bytes: int = 192_000_000) -> None:
         super().__init__(parent)
@@ -37,14 +47,17 @@ class ThumbnailCache(QObject):
         self._used_bytes = 0
         self._kept: OrderedDict[Path, QPixmap] = OrderedDict()
         self._unreadable: set[Path] = set()
+        self._pending: set[Path] = set()
+        self._decode_timer = QTimer(self)
+        self._decode_timer.setInterval(0)
+        self._decode_timer.timeout.connect(self._decode)
+        self._files_read.connect(self._decode_timer.start, Qt.ConnectionType.QueuedConnection)
+        # Shared with the reading thread, under the lock of the condition.
+        self._wake = threading.Condition()
         self._wishes: OrderedDict[Path, None] = OrderedDict()
-        self._in_work: set[Path] = set()
-        self._running = 0
+        self._read: deque[tuple[Path, bytes]] = deque()
         self._is_closed = False
-        self._pool = QThreadPool(self)
-        self._pool.setMaxThreadCount(_THREADS)
-        self._pool.setThreadPriority(QThread.Priority.LowPriority)
-        self._loaded.connect(self._keep, Qt.ConnectionType.QueuedConnection)
+        self._thread: threading.Thread | None = None
 
     @property
     def used_bytes(self) -> int:
@@ -57,12 +70,8 @@ class ThumbnailCache(QObject):
         if found is not None:
             self._kept.move_to_end(file)
             return found
-        if file not in self._unreadable and file not in self._in_work and not self._is_closed:
-            self._wishes[file] = None
-            self._wishes.move_to_end(file)
-            while len(self._wishes) > _MOST_WISHES:
-                self._wishes.popitem(last=False)
-            self._start()
+        if file not in self._unreadable:
+            self._wish(file)
         return None
 
     def has_failed(self, file: Path) -> bool:
@@ -74,48 +83,82 @@ class ThumbnailCache(QObject):
         self._unreadable.clear()
 
     def close(self) -> None:
-        """Stop reading; waits for the few files being read."""
-        self._is_closed = True
-        self._wishes.clear()
-        self._pool.clear()
-        self._pool.waitForDone()
+        """Stop reading; waits a moment for the one file being read."""
+        with self._wake:
+            self._is_closed = True
+            self._wishes.clear()
+            self._read.clear()
+            self._wake.notify_all()
+        self._decode_timer.stop()
+        if self._thread is not None:
+            self._thread.join(_CLOSE_S)
+            self._thread = None
 
-    def _start(self) -> None:
-        while self._wishes and self._running < _THREADS:
-            files: list[Path] = []
-            while self._wishes and len(files) < _FILES_AT_ONCE:
-                files.append(self._wishes.popitem(last=True)[0])
-            self._in_work.update(files)
-            self._running += 1
-            self._pool.start(lambda files=tuple(files): self._read(files))
+    # --- GUI thread -----------------------------------------------------------------------------
 
-    def _read(self, files: tuple[Path, ...]) -> None:
-        """Runs on a thread of the pool; touches nothing but its arguments and a signal."""
-        read = []
-        for file in files:
-            reader = QImageReader(str(file))
-            image = reader.read()
-            if not image.isNull() and image.format() != QImage.Format.Format_RGB32:
-                image = image.convertToFormat(QImage.Format.Format_ARGB32_Premultiplied)
-            read.append((file, image))
-        self._loaded.emit(tuple(read))
+    def _wish(self, file: Path) -> None:
+        with self._wake:
+            if self._is_closed:
+                return
+            if file in self._pending:
+                if file in self._wishes:
+                    self._wishes.move_to_end(file)
+                return
+            self._wishes[file] = None
+            self._pending.add(file)
+            while len(self._wishes) > _MOST_WISHES:
+                self._pending.discard(self._wishes.popitem(last=False)[0])
+            self._wake.notify_all()
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._read_files, name="thumbnails", daemon=True)
+            self._thread.start()
 
-    def _keep(self, read: tuple[tuple[Path, QImage], ...]) -> None:
-        self._running -= 1
-        for file, image in read:
-            self._in_work.discard(file)
-            if image.isNull():
-                self._unreadable.add(file)
-            elif file not in self._kept:
-                pixmap = QPixmap.fromImage(image)
-                self._kept[file] = pixmap
-                self._used_bytes += _size(pixmap)
-            self.ready.emit(file)
+    def _decode(self) -> None:
+        """Make pixmaps of what was read, for a short while at a time."""
+        until = time.perf_counter() + _DECODE_SLICE_S
+        while time.perf_counter() < until:
+            with self._wake:
+                if not self._read:
+                    self._decode_timer.stop()
+                    return
+                file, content = self._read.popleft()
+                self._pending.discard(file)
+                self._wake.notify_all()
+            self._keep(file, content)
+
+    def _keep(self, file: Path, content: bytes) -> None:
+        pixmap = QPixmap()
+        if not content or not pixmap.loadFromData(content):
+            self._unreadable.add(file)
+        elif file not in self._kept:
+            self._kept[file] = pixmap
+            self._used_bytes += _size(pixmap)
         while self._used_bytes > self._limit_bytes and len(self._kept) > 1:
             _, dropped = self._kept.popitem(last=False)
             self._used_bytes -= _size(dropped)
-        if not self._is_closed:
-            self._start()
+        self.ready.emit(file)
+
+    # --- reading thread -------------------------------------------------------------------------
+
+    def _read_files(self) -> None:
+        while True:
+            with self._wake:
+                while not self._is_closed and (not self._wishes or len(self._read) >= _MOST_READ):
+                    self._wake.wait()
+                if self._is_closed:
+                    return
+                file = self._wishes.popitem(last=True)[0]
+            try:
+                content = file.read_bytes()
+            except OSError:
+                content = b""
+            with self._wake:
+                if self._is_closed:
+                    return
+                self._read.append((file, content))
+                must_tell = len(self._read) == 1
+            if must_tell:
+                self._files_read.emit()
 
 
 def _size(pixmap: QPixmap) -> int:

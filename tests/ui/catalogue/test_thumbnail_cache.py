@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import threading
 from pathlib import Path
+
+import pytest
 
 from ui.catalogue.thumbnail_cache import ThumbnailCache
 
@@ -41,13 +44,25 @@ def test_unreadable_file_is_told_once_and_can_be_tried_again(
     assert not thumbnails.has_failed(bad)
 
 
-def test_old_wishes_are_forgotten(thumbnails: ThumbnailCache) -> None:
-    thumbnails._running = 99  # nothing is started
+def test_old_wishes_are_forgotten(thumbnails: ThumbnailCache, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(threading.Thread, "start", lambda _thread: None)  # nothing is read
     for number in range(1000):
         thumbnails.pixmap(Path(f"/nowhere/{number}.jpg"))
     assert len(thumbnails._wishes) == 400
-    assert Path("/nowhere/999.jpg") in thumbnails._wishes
-    thumbnails._running = 0
+    assert next(reversed(thumbnails._wishes)) == Path("/nowhere/999.jpg")
+    thumbnails._thread = None
+
+
+def test_newest_wish_is_read_first(
+    qtbot: object, thumbnails: ThumbnailCache, thumbnail_files: list[Path]
+) -> None:
+    seen: list[Path] = []
+    thumbnails.ready.connect(seen.append)
+    with thumbnails._wake:  # the reading thread has to wait until all are wished for
+        for file in thumbnail_files:
+            thumbnails.pixmap(file)
+    qtbot.waitUntil(lambda: len(seen) == len(thumbnail_files))
+    assert seen == thumbnail_files[::-1]
 
 
 def test_closed_cache_reads_nothing(thumbnails: ThumbnailCache, thumbnail_files: list[Path]) -> None:
