@@ -169,7 +169,8 @@ class FaceServices:
         if wanted not in self._directions:
             model = self.model(wanted)
             stored = self._stored_directions(model)
-            self._directions[wanted] = stored or (yield from _calibrated_closed_form(model))
+            own = stored or (yield from _calibrated_closed_form(model))
+            self._directions[wanted] = (*own, *self._imported_directions(model))
         return self._directions[wanted]
 
     def directions(self, name: str = "") -> tuple[Direction, ...]:
@@ -205,6 +206,20 @@ class FaceServices:
         except WeightsError as error:
             _log.warning("edit directions are found in the weights instead: %s", error)
             return None
+
+    def _imported_directions(self, model: InversionModel) -> tuple[Direction, ...]:
+        from desktop_app.engine.edit.imported import imported_directions
+
+        return imported_directions(self._store, shape=(model.n_styles, model.style_dim))
+
+    def models_changed(self, removed: str = "") -> None:
+        """Look for edit directions again, since models were imported or removed.
+
+        Args:
+            removed: A model that is gone.
+        """
+        self._directions.clear()
+        self._models.pop(removed, None)
 
 
 def _calibrated_closed_form(model: InversionModel) -> Generator[Progress, None, tuple[Direction, ...]]:

@@ -63,6 +63,7 @@ def _import(request: ImportModelRequest, services: Services) -> Generator[object
             yield Progress(done=step.done // _MB, total=total, text=step.text)
     finally:
         work.close()
+    services.faces.models_changed()
     return ImportedModel(
         model=_info(done.card.name, services),
         architecture=done.card.architecture,
@@ -81,4 +82,5 @@ def _remove(name: str, services: Services) -> Generator[object, None, ModelList]
     from desktop_app.engine.weights.import_file import remove_model
 
     remove_model(services.models, name)
+    services.faces.models_changed(removed=name)
     return ModelList(models=tuple(services.models.infos()))
