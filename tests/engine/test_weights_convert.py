@@ -15,6 +15,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
+from desktop_app.engine.embed.registry import load_embedder
 from desktop_app.engine.embed.resnet50_encoder import build_resnet50
 from desktop_app.engine.invert.model import build_inversion_model
 from desktop_app.engine.invert.restyle import invert
@@ -448,6 +449,16 @@ def test_supcon_layout_for_small_pictures(tmp_path: Path) -> None:
     assert (card.config["stem"], card.config["input_px"]) == ("small", 32)
     assert any("left out" in note for note in done["notes"])
     build_resnet50(card.config, tensors, what="x")
+
+
+def test_an_imported_encoder_embeds_photos(tmp_path: Path) -> None:
+    imported(made.save(LAYOUTS["moco"](), tmp_path / "x.pth"), tmp_path / "out")
+    embedder = load_embedder(ModelStore(tmp_path / "none", tmp_path / "out"), "m", device=CPU)
+    photos = [np.random.default_rng(k).integers(0, 255, (300, 400, 3), dtype=np.uint8) for k in range(2)]
+    assert embedder.prepare(photos[0]).shape == (224, 224, 3)
+    embedding = embedder.embed(photos)
+    assert embedding.shape == (2, embedder.embedding_size) == (2, 256)
+    assert np.allclose(np.linalg.norm(embedding, axis=1), 1.0, atol=1e-5)
 
 
 def test_resnet50_computes_what_torchvision_computes() -> None:
