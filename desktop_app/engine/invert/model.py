@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from desktop_app.core.errors import WeightsError
 from desktop_app.engine.invert.domains import DomainPreset, preset_named
 from desktop_app.engine.networks.restyle_encoders import ENCODERS, EncoderShape, create_encoder
-from desktop_app.engine.networks.stylegan2 import Generator
+from desktop_app.engine.networks.stylegan2 import EqualLinear, Generator
 from desktop_app.engine.weights.store import ModelCard, ModelStore, load_strict
 
 ARCHITECTURE = "restyle"
@@ -37,6 +37,7 @@ class InversionModel:
         domain: `faces`, `cars` ...
         adds_average: The code is the encoder's answer plus the average code; False for encoders
             that were trained to answer with the whole code.
+        dtype: Precision of the maps inside the networks; codes and pictures stay float32.
         average_output: Average image, visible part at the generator's scale, (1, 3, H, output_px).
         average_image: The same pooled to the encoder's input, (1, 3, h, input_px).
     """
@@ -50,11 +51,12 @@ class InversionModel:
     device: torch.device
     domain: str = "faces"
     adds_average: bool = True
+    dtype: torch.dtype = torch.float32
     average_output: Tensor = field(init=False)
     average_image: Tensor = field(init=False)
 
     def __post_init__(self) -> None:
-        with torch.inference_mode():
+        with torch.no_grad():  # not inference mode: an optimiser may look at these
             self.average_output = self.decode(self.average_codes(1))
             self.average_image = self.pool(self.average_output)
 
@@ -72,6 +74,17 @@ class InversionModel:
     def output_px(self) -> int:
         """Side of the generated image."""
         return self.generator.size
+
+    def use_precision(self, dtype: torch.dtype) -> None:
+        """Compute in another precision from now on; the equalised layers of styles stay float32.
+
+        Going back to float32 does not bring back what rounding took: load the model again.
+        """
+        self.dtype = dtype
+        for module in self.encoder.modules():
+            if not isinstance(module, EqualLinear) and next(module.children(), None) is None:
+                module.to(dtype)
+        self.__post_init__()
 
     @property
     def preset(self) -> DomainPreset:
@@ -93,7 +106,7 @@ class InversionModel:
 
     def decode(self, w_plus: Tensor) -> Tensor:
         """W+ code to the visible picture: (B, L, D) -> (B, 3, H, output_px), not clipped."""
-        return self.visible(self.generator.synthesize(w_plus))
+        return self.visible(self.generator.synthesize(w_plus, dtype=self.dtype))
 
     def pool(self, y: Tensor) -> Tensor:
         """Average-pool a visible picture to the encoder's input (repeats pixels of smaller ones)."""
@@ -110,7 +123,8 @@ class InversionModel:
         if self.input_nc > 3:
             estimate = self.average_image if estimate is None else estimate
             x = torch.cat([x, estimate.expand_as(x)], dim=1)
-        codes: Tensor = self.encoder(x.contiguous(memory_format=torch.channels_last))
+        x = x.to(dtype=self.dtype, memory_format=torch.channels_last)
+        codes: Tensor = self.encoder(x).float()
         return codes[:, None].expand(-1, self.n_styles, -1) if codes.dim() == 2 else codes
 
 
@@ -144,13 +158,14 @@ def build_inversion_model(
     Raises:
         WeightsError: The card or the weights do not fit.
     """
-    generator, encoder, shape = _networks(card)
+    with torch.device("meta"):  # no memory and no time for values that are replaced
+        generator, encoder, shape = _networks(card)
     tensors = {k: v.float() if v.is_floating_point() else v for k, v in tensors.items()}
     average = tensors.get("latent_avg")
     if average is None:
         raise WeightsError(f"The weights of '{card.name}' hold no 'latent_avg'.")
-    load_strict(generator, _below(tensors, "decoder."), what=f"the generator of '{card.name}'")
-    load_strict(encoder, _below(tensors, "encoder."), what=f"the encoder of '{card.name}'")
+    for network, prefix, what in ((generator, "decoder.", "generator"), (encoder, "encoder.", "encoder")):
+        load_strict(network, _below(tensors, prefix), what=f"the {what} of '{card.name}'", assign=True)
     for network in (generator, encoder):
         network.eval().requires_grad_(False).to(device)
     encoder.to(memory_format=torch.channels_last)

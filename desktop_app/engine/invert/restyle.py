@@ -117,6 +117,7 @@ def invert(
     recorder = StepRecorder(model.name, y_small if resize_outputs else before)
     loop = passes(model, x, w_plus=codes, y_small=y_small)
     for _ in range(steps if model.input_nc > 3 else 1):
+        recorder.resume()
         with torch.inference_mode(), memory_errors_translated("invert the face"):
             done = next(loop)
             step = recorder.record(

@@ -28,6 +28,7 @@ MAP2STYLE_LEAK = 0.01
 COARSE_ROWS = 3  # rows 0..2 read c3, 3..6 read p2, 7.. read p1
 MIDDLE_ROWS = 7
 ALL_STAGES = 18
+MATRIX_ROWS = 256  # up to so many output pixels a stride-2 convolution is a matrix product
 INTO_W_PLUS_SIDE = 7  # side of the reduced map of the IntoWPlus head
 
 
@@ -73,8 +74,32 @@ class GradualStyleBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, spatial, spatial) -> (B, D)."""
-        row: Tensor = self.linear(self.convs(x).reshape(-1, self.style_dim).float())
+        for layer in self.convs:
+            x = stride_2_conv(x, layer) if isinstance(layer, nn.Conv2d) else layer(x)
+        row: Tensor = self.linear(x.reshape(-1, self.style_dim).float())
         return row
+
+
+def stride_2_conv(x: Tensor, conv: nn.Conv2d) -> Tensor:
+    """A 3x3 convolution of stride 2 and padding 1, as one matrix product where that is faster.
+
+    On small maps a convolution spends most of its time bringing the weights into its own order. A
+    channels-last weight already is the (out, 9 * in) matrix of a product with gathered windows:
+    measured 3.6 -> 2.3 ms for 512 maps of 16x16, 2.3 -> 1.3 ms for 8x8.
+    """
+    batch, channels, height, width = x.shape
+    weight = conv.weight
+    rows = batch * ((height + 1) // 2) * ((width + 1) // 2)
+    is_plain = torch.is_grad_enabled() or x.device.type != "cpu" or rows > MATRIX_ROWS
+    if is_plain or not weight.is_contiguous(memory_format=torch.channels_last):
+        out: Tensor = conv(x)
+        return out
+    padded = F.pad(x.permute(0, 2, 3, 1), (0, 0, 1, 1, 1, 1))  # (B, H + 2, W + 2, C)
+    windows = padded.unfold(1, 3, 2).unfold(2, 3, 2).permute(0, 1, 2, 4, 5, 3)
+    gathered = windows.reshape(rows, 9 * channels)
+    matrix = weight.permute(0, 2, 3, 1).reshape(weight.shape[0], -1)
+    product = F.linear(gathered, matrix, conv.bias)
+    return product.view(batch, windows.shape[1], windows.shape[2], -1).permute(0, 3, 1, 2)
 
 
 class _IrSeStem(nn.Module):

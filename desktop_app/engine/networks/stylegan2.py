@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
+from desktop_app.engine.networks.strip_synthesis import StripSynthesis
 from desktop_app.engine.ops.stylegan2_ops import (
     ACTIVATION_GAIN,
     LEAK,
@@ -25,6 +26,8 @@ from desktop_app.engine.ops.stylegan2_ops import (
 
 EPSILON = 1e-8
 MAPPING_LR = 0.01
+# Batches of smaller pictures are rendered together, of larger ones singly.
+SINGLY_FROM_PX = 256
 
 
 def standard_channels(multiplier: int = 2) -> dict[int, int]:
@@ -146,13 +149,26 @@ class ModulatedConv(nn.Module):
         self.padding = kernel // 2
         self.demodulate = demodulate
         self.upsample = upsample
+        self.delta: tuple[Tensor, Tensor] | None = None
         if upsample:
             self.blur = Blur(4.0, padding=1)
 
+    def effective_weight(self) -> Tensor:
+        """The weight, (out, in, k, k), with a low-rank change when one is attached.
+
+        `delta` holds factors (out, r) and (r, in * k * k). They are no part of the state dict: the
+        generator itself never changes.
+        """
+        weight = self.weight[0]
+        if self.delta is None:
+            return weight
+        left, right = self.delta
+        return weight + (left @ right).view_as(weight)
+
     def forward(self, x: Tensor, w: Tensor) -> Tensor:
         """(B, in, H, W) and one style row (B, D) -> (B, out, H or 2H, W or 2W)."""
-        weight = self.weight[0] * self.scale
-        style = self.modulation(w)  # (B, in)
+        weight = self.effective_weight()
+        style = self.modulation(w) * self.scale  # (B, in); the weight scale is cheaper here
         x = x * style.to(x.dtype)[:, :, None, None]
         if self.upsample:
             y = F.conv_transpose2d(x, weight.transpose(0, 1).to(x.dtype), stride=2)
@@ -254,6 +270,7 @@ class Generator(nn.Module):
         self.style_dim = style_dim
         self.n_latent = style_count(size)
         self.num_layers = self.n_latent - 1
+        self._strips: StripSynthesis | None = None
         mapping: list[nn.Module] = [PixelNorm()]
         mapping += [EqualLinear(style_dim, style_dim, lr_mul=MAPPING_LR, activate=True) for _ in range(n_mlp)]
         self.style = nn.Sequential(*mapping)
@@ -273,6 +290,12 @@ class Generator(nn.Module):
             self.convs.append(StyledConv(width, width, style_dim))
             self.to_rgbs.append(ToRGB(width, style_dim))
             before = width
+
+    def blocks(self) -> list[tuple[StyledConv, StyledConv, ToRGB]]:
+        """The layers of each resolution from 8 px on: upsampling, same size, to RGB."""
+        ups = [layer for layer in self.convs if isinstance(layer, StyledConv)]
+        rgbs = [layer for layer in self.to_rgbs if isinstance(layer, ToRGB)]
+        return list(zip(ups[::2], ups[1::2], rgbs, strict=True))
 
     def registered_noise(self) -> list[Tensor | None]:
         """The noise maps of the checkpoint, one a layer: reproducible images."""
@@ -314,6 +337,8 @@ class Generator(nn.Module):
         if w_plus.dim() != 3 or w_plus.shape[1:] != (self.n_latent, self.style_dim):
             raise ValueError(f"expected (B, {self.n_latent}, {self.style_dim}), got {tuple(w_plus.shape)}")
         maps = self.registered_noise() if noise is None else list(noise)
+        if self._can_cut_strips(w_plus):
+            return self._synthesize_singly(w_plus, maps, dtype)
         rows = w_plus.unbind(dim=1)
         x = self.input(w_plus.shape[0]).to(dtype=dtype, memory_format=torch.channels_last)
         x = self.conv1(x, rows[0], maps[0])
@@ -325,6 +350,21 @@ class Generator(nn.Module):
             rgb = to_rgb(x, rows[i + 2], rgb)
         image: Tensor = rgb
         return image
+
+    def _can_cut_strips(self, w_plus: Tensor) -> bool:
+        """Single pictures and large ones, on a CPU, without gradients."""
+        if torch.is_grad_enabled() or w_plus.device.type != "cpu":
+            return False
+        return w_plus.shape[0] == 1 or self.size >= SINGLY_FROM_PX
+
+    def _synthesize_singly(self, w_plus: Tensor, maps: Sequence[Tensor | None], dtype: torch.dtype) -> Tensor:
+        if self._strips is None:
+            self._strips = StripSynthesis()
+        images = []
+        for b, rows in enumerate(w_plus):
+            own = [n if n is None or n.shape[0] == 1 else n[b : b + 1] for n in maps]
+            images.append(self._strips.render(self, rows, own, dtype))
+        return images[0] if len(images) == 1 else torch.cat(images)
 
     def repeat_w(self, w: Tensor) -> Tensor:
         """One w for every layer: (B, D) -> (B, n_latent, D)."""

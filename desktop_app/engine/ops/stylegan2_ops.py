@@ -45,6 +45,19 @@ def upsample_2x(x: Tensor, kernel: Tensor) -> Tensor:
     return F.conv_transpose2d(x, weight, stride=2, padding=1, groups=channels)
 
 
+def upsample_2x_bilinear(x: Tensor) -> Tensor:
+    """`upsample_2x` with the kernel of gain 4, without a convolution.
+
+    Those taps are [1, 3] / 4 and [3, 1] / 4 in each direction, which is bilinear interpolation with
+    zeros outside the picture. Faster than a transposed convolution of three channels; no gradient
+    is needed where it is used.
+    """
+    height, width = x.shape[2:]
+    padded = F.pad(x, (1, 1, 1, 1))
+    large = F.interpolate(padded, scale_factor=2, mode="bilinear", align_corners=False)
+    return large[:, :, 2 : 2 * height + 2, 2 : 2 * width + 2].contiguous()
+
+
 def biased_leaky_relu(x: Tensor, bias: Tensor) -> Tensor:
     """sqrt(2) * leaky_relu(x + bias, 0.2), bias per channel (dimension 1)."""
     shape = (1, -1) + (1,) * (x.dim() - 2)

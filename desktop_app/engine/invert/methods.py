@@ -1,0 +1,272 @@
+"""Every inversion method by name, behind one call.
+
+A method takes models, an aligned picture and options, and yields `InversionStep` objects, with
+`Progress` in between when its steps take many iterations. Closing the iterator cancels; passing a
+step's `w_plus` as `start` goes on from there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+from desktop_app.core.errors import UserInputError, WeightsError
+from desktop_app.core.types import FloatArray, Image, InversionStep, Progress
+from desktop_app.engine.invert.bootstrap import bootstrap
+from desktop_app.engine.invert.idinvert import InDomainOptions, invert_in_domain
+from desktop_app.engine.invert.model import InversionModel
+from desktop_app.engine.invert.optimise import ProjectionOptions, Space, project
+from desktop_app.engine.invert.restyle import invert
+from desktop_app.engine.networks.lpips_net import Lpips
+from desktop_app.engine.networks.vgg16 import Vgg16Features
+
+Steps = Iterator[InversionStep | Progress]
+HYBRID_RATE = 0.01
+HYBRID_ITERATIONS = 200
+
+
+@dataclass(frozen=True, slots=True)
+class MethodInputs:
+    """What a method works on.
+
+    Attributes:
+        model: The model; of a pair the one that ends.
+        image: An aligned picture, (H, W, 3) uint8.
+        first: Model that starts, for bootstrapping.
+        lpips: Perceptual distance, when its weights are there.
+        vgg: Perceptual features of in-domain inversion, when their weights are there.
+    """
+
+    model: InversionModel
+    image: Image
+    first: InversionModel | None = None
+    lpips: Lpips | None = None
+    vgg: Vgg16Features | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MethodOptions:
+    """What a user may choose.
+
+    Attributes:
+        steps: Encoder passes, 1 to 20.
+        iterations: Optimiser steps; 0: the method's own number.
+        report_every: Iterations between two steps; 0: twenty steps in all.
+        start: Code to go on from, (L, D).
+        done: Iterations done before, when an optimisation is taken up again.
+        resize_outputs: ReStyle hands out pictures of the encoder's input size.
+        optimises_noise: Karras: noise maps are optimised too.
+        seed: Of everything random.
+    """
+
+    steps: int = 5
+    iterations: int = 0
+    report_every: int = 0
+    start: FloatArray | None = None
+    done: int = 0
+    resize_outputs: bool = False
+    optimises_noise: bool = True
+    seed: int = 123
+
+    def interval(self, iterations: int) -> int:
+        """Iterations between two steps of a run of so many."""
+        return self.report_every or max(1, (iterations - self.done) // 20)
+
+
+@dataclass(frozen=True, slots=True)
+class InversionMethod:
+    """One method.
+
+    Attributes:
+        name: Key.
+        title: For the user.
+        sentence: What it does and when to choose it.
+        run: The call.
+        fits: Whether a model can be used with it.
+        needs_first: A second model has to start (`MethodInputs.first`).
+    """
+
+    name: str
+    title: str
+    sentence: str
+    run: Callable[[MethodInputs, MethodOptions], Steps]
+    fits: Callable[[InversionModel], bool]
+    needs_first: bool = False
+
+
+def _restyle(inputs: MethodInputs, options: MethodOptions) -> Steps:
+    return invert(
+        inputs.model,
+        inputs.image,
+        steps=options.steps,
+        start=options.start,
+        resize_outputs=options.resize_outputs,
+    )
+
+
+def _one_pass(inputs: MethodInputs, options: MethodOptions) -> Steps:
+    return invert(inputs.model, inputs.image, steps=1, resize_outputs=options.resize_outputs)
+
+
+def _bootstrap(inputs: MethodInputs, options: MethodOptions) -> Steps:
+    if inputs.first is None:
+        raise WeightsError("Bootstrapping needs a second model to start from.")
+    if options.start is not None:  # the first model's part is done
+        return invert(inputs.model, inputs.image, steps=options.steps, start=options.start)
+    return bootstrap(inputs.first, inputs.model, inputs.image, steps=options.steps)
+
+
+def _idinvert(inputs: MethodInputs, options: MethodOptions) -> Steps:
+    iterations = options.iterations or InDomainOptions().iterations
+    chosen = InDomainOptions(iterations=iterations, report_every=options.interval(iterations))
+    return invert_in_domain(inputs.model, inputs.image, options=chosen, vgg=inputs.vgg, start=options.start)
+
+
+def _karras(space: Space) -> Callable[[MethodInputs, MethodOptions], Steps]:
+    def run(inputs: MethodInputs, options: MethodOptions) -> Steps:
+        base = ProjectionOptions(space=space, seed=options.seed, done=options.done)
+        iterations = options.iterations or base.iterations
+        chosen = replace(
+            base,
+            iterations=iterations,
+            base_rate=base.base_rate if space == Space.W else HYBRID_RATE,
+            optimises_noise=options.optimises_noise,
+            report_every=options.interval(iterations),
+        )
+        return project(inputs.model, inputs.image, options=chosen, lpips=inputs.lpips, start=options.start)
+
+    return run
+
+
+def _hybrid(inputs: MethodInputs, options: MethodOptions) -> Steps:
+    iterations = options.iterations or HYBRID_ITERATIONS
+    chosen = ProjectionOptions(
+        iterations=iterations,
+        base_rate=HYBRID_RATE,
+        space=Space.W_PLUS,
+        optimises_noise=False,
+        w_noise=0.0,
+        mse_weight=1.0,
+        report_every=options.interval(iterations),
+        done=options.done,
+        seed=options.seed,
+    )
+    if options.start is not None:
+        return project(inputs.model, inputs.image, options=chosen, lpips=inputs.lpips, start=options.start)
+    return _then_project(inputs, options, chosen)
+
+
+def _then_project(inputs: MethodInputs, options: MethodOptions, chosen: ProjectionOptions) -> Steps:
+    """The encoder's steps, then the optimiser's, numbered on; changes are against the first step."""
+    encoded: list[InversionStep] = []
+    for step in invert(inputs.model, inputs.image, steps=options.steps):
+        encoded.append(step)
+        yield step
+    start = encoded[-1].w_plus
+    search = project(inputs.model, inputs.image, options=chosen, lpips=inputs.lpips, start=start)
+    for item in search:
+        if isinstance(item, InversionStep):
+            change = _relative_change(item, encoded[0])
+            item = replace(item, index=len(encoded) + item.index, relative_change=change)
+        yield item
+
+
+def _relative_change(step: InversionStep, first: InversionStep) -> float:
+    size = float(first.change_map.mean()) ** 0.5
+    return float(step.change_map.mean()) ** 0.5 / size if size > 0 else 0.0
+
+
+def _has_encoder_that_refines(model: InversionModel) -> bool:
+    return model.input_nc > 3
+
+
+def _is_one_pass(model: InversionModel) -> bool:
+    return model.input_nc <= 3
+
+
+def _any(model: InversionModel) -> bool:
+    return model.n_styles > 0
+
+
+METHODS: dict[str, InversionMethod] = {
+    method.name: method
+    for method in (
+        InversionMethod(
+            "restyle",
+            "ReStyle",
+            "The encoder looks at the photo and its own last result, several times; quick and editable.",
+            _restyle,
+            _has_encoder_that_refines,
+        ),
+        InversionMethod(
+            "one_pass",
+            "One pass (pSp, e4e)",
+            "The encoder answers at once; the quickest, and the least like the photo.",
+            _one_pass,
+            _is_one_pass,
+        ),
+        InversionMethod(
+            "bootstrap",
+            "Toonify (two models)",
+            "A first model finds the face, a second one restyles it and keeps the likeness.",
+            _bootstrap,
+            _has_encoder_that_refines,
+            needs_first=True,
+        ),
+        InversionMethod(
+            "idinvert",
+            "In-domain (IDInvert)",
+            "Starts from the encoder and optimises without leaving the codes that the encoder knows.",
+            _idinvert,
+            _any,
+        ),
+        InversionMethod(
+            "karras_w",
+            "Projection to W (Karras)",
+            "Searches one w for all layers, with noise; slow, edits well, keeps little detail.",
+            _karras(Space.W),
+            _any,
+        ),
+        InversionMethod(
+            "karras_w_plus",
+            "Projection to W+",
+            "Searches a row for each layer, with noise; slow, close to the photo, edits badly.",
+            _karras(Space.W_PLUS),
+            _any,
+        ),
+        InversionMethod(
+            "hybrid",
+            "Hybrid",
+            "Starts from the encoder's last step and optimises from there; closest to the photo.",
+            _hybrid,
+            _any,
+        ),
+    )
+}
+
+
+def fitting_methods(model: InversionModel) -> list[InversionMethod]:
+    """Methods that can run on a model, in the order of the registry."""
+    return [method for method in METHODS.values() if method.fits(model)]
+
+
+def run_method(name: str, inputs: MethodInputs, options: MethodOptions | None = None) -> Steps:
+    """Start a method.
+
+    Yields:
+        `InversionStep` objects, with `Progress` in between.
+
+    Raises:
+        UserInputError: There is no such method.
+        WeightsError: The model does not fit it.
+    """
+    method = METHODS.get(name)
+    if method is None:
+        raise UserInputError(f"There is no inversion method '{name}'.", f"Known: {', '.join(METHODS)}.")
+    if not method.fits(inputs.model):
+        fitting = ", ".join(m.title for m in fitting_methods(inputs.model))
+        raise WeightsError(
+            f"The model '{inputs.model.name}' cannot be used with '{method.title}'.",
+            f"It can be used with: {fitting}.",
+        )
+    return method.run(inputs, options or MethodOptions())
