@@ -200,6 +200,9 @@ def _choose(combo: QComboBox, name: str) -> None:
         combo.setCurrentIndex(number)
     elif combo.isEditable():
         combo.setEditText(name)
+    else:  # a model that is not there now stays chosen until the user chooses another
+        combo.addItem(name, name)
+        combo.setCurrentIndex(combo.count() - 1)
 
 
 def _spin(low: int, high: int) -> QSpinBox:
