@@ -19,7 +19,7 @@ from PIL import Image as PillowImage
 from PIL import ImageCms, ImageFile, UnidentifiedImageError
 
 from desktop_app.core.errors import UserInputError, display_path
-from desktop_app.core.types import Image
+from desktop_app.core.types import FloatArray, Image
 
 _log = logging.getLogger(__name__)
 
@@ -53,6 +53,8 @@ _MAX_FILE_BYTES = 1 << 30
 # Larger pictures are decoded one at a time, so that memory stays bounded.
 _LARGE_PIXELS = 30_000_000
 _LARGE_FILE_BYTES = 64 << 20
+# Work on a whole large picture is done in strips of about this many rows.
+_ROWS_A_STRIP = 512
 _one_large_at_a_time = threading.Lock()
 _registration = threading.Lock()
 
@@ -279,8 +281,8 @@ def _upright_rgb(file: PillowImage.Image, orientation: int, at_least_px: int | N
     """8-bit RGB, in display colours, over white, reduced where allowed, turned upright."""
     profile = file.info.get("icc_profile")
     image = _eight_bit(file)
-    if image.mode == "P":
-        has_alpha = "transparency" in image.info
+    if image.mode in {"P", "PA"}:
+        has_alpha = image.mode == "PA" or "transparency" in image.info
         image = image.convert("RGBA" if has_alpha else "RGB")
     elif image.mode in {"RGBa", "La"}:
         image = image.convert("RGBA" if image.mode == "RGBa" else "LA")
@@ -307,7 +309,17 @@ def _reduced(image: PillowImage.Image, at_least_px: int | None) -> PillowImage.I
     if at_least_px is None:
         return image
     factor = min(image.size) // (2 * at_least_px)
-    return image.reduce(factor) if factor > 1 else image
+    if factor <= 1:
+        return image
+    # Row by row of blocks: with alpha, Pillow makes a second copy of whatever it reduces.
+    width, height = image.size
+    small = PillowImage.new(image.mode, (-(-width // factor), -(-height // factor)))
+    step = factor * max(1, _ROWS_A_STRIP // factor)
+    for top in range(0, height, step):
+        strip = image.crop((0, top, width, min(height, top + step)))
+        small.paste(strip.reduce(factor), (0, top // factor))
+    small.info = image.info
+    return small
 
 
 def _display_colours(image: PillowImage.Image, profile: bytes | None) -> PillowImage.Image:
@@ -333,19 +345,31 @@ def _eight_bit(image: PillowImage.Image) -> PillowImage.Image:
     """Pictures with 16 or 32 bits or fractions a channel, brought to 0..255."""
     if not image.mode.startswith("I") and image.mode != "F":
         return image
-    values = np.asarray(image).astype(np.float32)
-    values = np.nan_to_num(values, nan=0.0, posinf=0.0, neginf=0.0)
-    if image.mode.startswith("I;16"):
-        scaled = values / 257.0
-    else:
-        low, high = float(values.min()), float(values.max())
-        if low >= 0 and high <= 255:
-            scaled = values * (255.0 if image.mode == "F" and high <= 1.0 else 1.0)
-        elif low >= 0 and high <= 65535 and image.mode == "I":
-            scaled = values / 257.0
-        else:
-            scaled = (values - low) * (255.0 / max(high - low, 1e-12))
-    return PillowImage.fromarray(np.clip(np.rint(scaled), 0, 255).astype(np.uint8))
+    strips = range(0, image.height, _ROWS_A_STRIP)
+    low, gain = 0.0, 1.0 / 257.0
+    if not image.mode.startswith("I;16"):
+        bounds = [(float(part.min()), float(part.max())) for part in (_rows(image, top) for top in strips)]
+        low, gain = _scale(min(b[0] for b in bounds), max(b[1] for b in bounds), is_float=image.mode == "F")
+    scaled = np.empty((image.height, image.width), dtype=np.uint8)
+    for top in strips:
+        values = (_rows(image, top) - np.float32(low)) * np.float32(gain)
+        scaled[top : top + _ROWS_A_STRIP] = np.clip(np.rint(values), 0, 255)
+    return PillowImage.fromarray(scaled)
+
+
+def _rows(image: PillowImage.Image, top: int) -> FloatArray:
+    """Some rows as finite float32."""
+    strip = image.crop((0, top, image.width, min(image.height, top + _ROWS_A_STRIP)))
+    return np.nan_to_num(np.asarray(strip).astype(np.float32), nan=0.0, posinf=0.0, neginf=0.0)
+
+
+def _scale(low: float, high: float, *, is_float: bool) -> tuple[float, float]:
+    """What to subtract and multiply to bring a range of values to 0..255."""
+    if low >= 0 and high <= 255:
+        return 0.0, 255.0 if is_float and high <= 1.0 else 1.0
+    if low >= 0 and high <= 65535 and not is_float:
+        return 0.0, 1.0 / 257.0
+    return low, 255.0 / max(high - low, 1e-12)
 
 
 def _reason(error: BaseException, content: bytes) -> str:

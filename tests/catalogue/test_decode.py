@@ -122,6 +122,29 @@ def test_float_picture_is_scaled(tmp_path: Path) -> None:
     assert row[0] == 0 and row[-1] == 255
 
 
+@pytest.mark.parametrize(("low", "high"), [(-3.0, 9.0), (0.0, 200.0), (0.0, 40_000.0)])
+def test_other_ranges_are_brought_to_eight_bits(tmp_path: Path, low: float, high: float) -> None:
+    tall = np.linspace(low, high, 700, dtype=np.float32)[:, None].repeat(5, axis=1)
+    tall[3, 3] = np.nan
+    PillowImage.fromarray(tall).save(tmp_path / "a.tif")
+    column = decode(tmp_path / "a.tif").image[:, 0, 0].astype(int)
+    expected = np.linspace(0, 200 if high == 200.0 else 255, 700)
+    assert np.abs(column - expected).max() <= 1
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "L", "LA"])
+def test_reduction_in_strips_is_that_of_the_whole(tmp_path: Path, mode: str) -> None:
+    rgba = picture(6, width=1300, height=1100)
+    whole = PillowImage.fromarray(rgba)
+    if mode in {"RGBA", "LA"}:
+        whole.putalpha(PillowImage.fromarray(rgba[..., 1]))
+    whole.convert(mode).save(tmp_path / "a.png")
+    small = decode(tmp_path / "a.png", at_least_px=50).image
+    assert small.shape[:2] == (100, 119)
+    full = PillowImage.fromarray(decode(tmp_path / "a.png").image).reduce(11)
+    assert np.abs(small.astype(int) - np.array(full).astype(int)).max() <= (3 if "A" in mode else 1)
+
+
 def test_transparent_parts_become_white(tmp_path: Path) -> None:
     rgba = np.zeros((8, 8, 4), dtype=np.uint8)
     rgba[:, 4:] = (255, 0, 0, 255)
