@@ -17,7 +17,7 @@ from desktop_app.jobs.services import Services
 from desktop_app.worker.job_runner import JobRunner
 from tests.pictures import picture
 from tests.tiny_embedder import TinyEmbedder
-from tests.tiny_inverter import face_settings, write_tiny_directions, write_tiny_model
+from tests.tiny_inverter import MODEL, face_settings, write_tiny_directions, write_tiny_model
 from ui import file_dialogs
 from ui.main_window import MainWindow
 
@@ -80,7 +80,7 @@ def test_walk_from_an_empty_library_to_a_saved_photo(
     chooser._by_hand.click()
     chooser._canvas.points_moved.emit(FacePoints((50, 35), (70, 36), (52, 58), (68, 58)))
     until(lambda: chooser._invert.isEnabled() and len(chooser._canvas._quad) == 4)
-    until(lambda: chooser._model.count() == 1)
+    until(lambda: chooser._model.currentData() == MODEL)
     chooser._invert.click()
     result = faces._result
     until(lambda: result._session is not None and bool(result.edits._sliders))
