@@ -117,7 +117,12 @@ def run_window(options: WindowOptions) -> int:
     code = application.exec()
     has_ended = runner.shutdown(_SHUTDOWN_S)
     _log.info("window closed")
-    return code if has_ended else FAILED
+    if not has_ended:
+        # A thread is still inside torch: ending Python under it would abort the process. What was
+        # reported as indexed is safe on disk.
+        logging.shutdown()
+        os._exit(FAILED)
+    return code
 
 
 def _tell_start(started_at: float) -> None:
