@@ -27,6 +27,7 @@ def add_parsers(train: Any) -> None:  # Any: argparse gives its subparsers no pu
     _shared(generator)
     generator.add_argument("--images", type=int, default=0, help="pictures seen by the autoencoder stage")
     generator.add_argument("--sharpen", type=int, default=-1, help="pictures seen with the discriminator")
+    generator.add_argument("--start", default="", metavar="MODEL", help="begin with a model's weights")
     generator.add_argument("--size", type=int, default=64, choices=SIZES, help="pixels")
     generator.set_defaults(command=train_generator)
     restyle = train.add_parser("restyle", help="train a ReStyle encoder on a finished generator run")
@@ -44,6 +45,7 @@ def add_parsers(train: Any) -> None:  # Any: argparse gives its subparsers no pu
 
 def train_generator(args: argparse.Namespace, console: Console) -> dict[str, object]:
     """Run or resume a generator training."""
+    from desktop_app.engine.weights.store import ModelStore
     from desktop_app.training.generator import GeneratorConfig, GeneratorTraining
     from desktop_app.training.run_folder import RunFolder
 
@@ -55,6 +57,8 @@ def train_generator(args: argparse.Namespace, console: Console) -> dict[str, obj
     run = RunFolder(args.out)
     _prepare(args)
     training = GeneratorTraining(config, args.pictures, run, compile_networks=args.compile)
+    if args.start:
+        training.start_from(ModelStore(console.paths.builtin_models, console.paths.models), args.start)
     _start(run, asdict(config), training.restore)
     _follow(training.steps(), training.save, console)
     console.line(f"Trained on {training.seen} pictures; the run is in {args.out}.")

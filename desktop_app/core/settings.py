@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import types
 from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from pathlib import Path
@@ -168,7 +167,7 @@ def save_settings(settings: Settings, file: Path) -> None:
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         temporary.write_text(json.dumps(content, indent=2), encoding="utf-8")
-        os.replace(temporary, file)
+        temporary.replace(file)
     except OSError as error:
         raise ResourceError(
             f"The settings could not be saved to {display_path(file)}: {error.strerror}.",

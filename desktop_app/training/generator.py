@@ -23,6 +23,7 @@ from desktop_app.core.types import Progress
 from desktop_app.engine.networks.discriminator import Discriminator
 from desktop_app.engine.networks.restyle_encoders import EncoderShape, create_encoder
 from desktop_app.engine.networks.stylegan2 import Generator, style_count
+from desktop_app.engine.weights.store import ModelStore, load_strict
 from desktop_app.training.faces import AlignedPictures, Jitter
 from desktop_app.training.inversion_losses import per_image_l2, reconstruction_loss
 from desktop_app.training.run_folder import Pace, RunFolder, cosine_rate
@@ -343,6 +344,19 @@ class GeneratorTraining:
                 "average_image": self._average_image if self._state else None,
             }
         )
+
+    def start_from(self, store: ModelStore, name: str) -> None:
+        """Begin with the weights of a published model of the same sizes; optimisers start fresh.
+
+        Raises:
+            WeightsError: There is no such model, or it has other sizes.
+        """
+        card = store.card(name)
+        tensors = {k: v.float() if v.is_floating_point() else v for k, v in store.tensors(card).items()}
+        w_avg = tensors.pop("latent_avg", self.model.w_avg)
+        own = {k.replace("decoder.", "generator.", 1): v for k, v in tensors.items()}
+        load_strict(self.model, {**own, "w_avg": w_avg}, what=f"'{name}'")
+        self.average.load_state_dict(self.model.state_dict())
 
     def restore(self) -> bool:
         """Continue from the run's checkpoint; False when there is none."""

@@ -148,6 +148,11 @@ def test_published_model_loads_inverts_and_matches_its_card(tmp_path: Path, face
     assert [s.index for s in steps] == [1, 2, 3]
     assert steps[0].relative_change == pytest.approx(1.0)
     assert float(card.facts["val_l2_step_1"]) > 0
+    again = GeneratorTraining(TINY, faces, RunFolder(tmp_path / "again"))
+    again.start_from(store, "restyle_psp.test")
+    for key, value in model.generator.state_dict().items():
+        assert torch.equal(again.model.generator.state_dict()[key], value), key
+    assert torch.equal(again.average.w_avg, model.w_avg)
     card.weights_file.write_bytes(card.weights_file.read_bytes()[:-10])
     with pytest.raises(WeightsError, match="SHA-256"):
         load_inversion_model(
