@@ -1,0 +1,315 @@
+"""Faces: requests, inversion steps, edits, exports."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from desktop_app.core.common_types import FloatArray, Image
+from desktop_app.core.library_types import PhotoSource
+
+
+@dataclass(frozen=True, slots=True)
+class FacePoints:
+    """The four points that place an FFHQ crop, in photo pixels, (x, y).
+
+    "Left" and "right" are as seen in the picture, so the left eye has the smaller x on an upright
+    face.
+    """
+
+    left_eye: tuple[float, float]
+    right_eye: tuple[float, float]
+    left_mouth: tuple[float, float]
+    right_mouth: tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class DetectedFace:
+    """A face of a photo.
+
+    Attributes:
+        points: Eyes and mouth corners.
+        quad: Corners of the FFHQ crop: upper left, lower left, lower right, upper right.
+        score: Detector's confidence, higher is surer.
+        box: x, y, width, height in photo pixels.
+    """
+
+    points: FacePoints
+    quad: tuple[tuple[float, float], ...]
+    score: float
+    box: tuple[float, float, float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class FindFacesRequest:
+    """Find the faces of a photo. Answer: `FacesFound`."""
+
+    source: PhotoSource
+
+
+@dataclass(frozen=True, slots=True)
+class FacesFound:
+    """The photo, upright, and its faces.
+
+    Attributes:
+        image: The photo for display, at most `PREVIEW_PX` on its longer side.
+        scale: Display pixels per photo pixel; points are in photo pixels.
+        width_px: Width of the full photo.
+        height_px: Height of the full photo.
+        faces: Largest first; empty when none was found.
+        detector: `haar` or `yunet`.
+    """
+
+    image: Image
+    scale: float
+    width_px: int
+    height_px: int
+    faces: tuple[DetectedFace, ...]
+    detector: str
+
+
+@dataclass(frozen=True, slots=True)
+class QuadRequest:
+    """The FFHQ quad of hand-placed points, while a handle is dragged. Answer: `QuadAnswer`."""
+
+    points: FacePoints
+
+
+@dataclass(frozen=True, slots=True)
+class QuadAnswer:
+    """Corners of the crop: upper left, lower left, lower right, upper right."""
+
+    quad: tuple[tuple[float, float], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class InvertRequest:
+    """Invert one face.
+
+    Attributes:
+        source: The photo.
+        face_index: Which detected face, largest first; used when `points` is None.
+        points: Hand-placed points, or None to detect.
+        is_aligned: The picture is an aligned face already: no detection, no crop.
+        steps: Encoder passes, 1 to 20; 0: from the settings.
+        model: Model name; empty: from the settings.
+    """
+
+    source: PhotoSource
+    face_index: int = 0
+    points: FacePoints | None = None
+    is_aligned: bool = False
+    steps: int = 0
+    model: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class AlignedFace:
+    """Step 0: what the encoder will look at.
+
+    Attributes:
+        image: The crop at the model's input size.
+        quad: Its corners in photo pixels; empty for a picture that was aligned already.
+        detector: `haar`, `yunet`, `manual` or `none`.
+        faces: Faces found in the photo.
+        start: The average image from which step 1 starts.
+    """
+
+    image: Image
+    quad: tuple[tuple[float, float], ...]
+    detector: str
+    faces: int
+    start: Image
+
+
+@dataclass(frozen=True, slots=True)
+class InversionStep:
+    """One pass of the loop.
+
+    Attributes:
+        index: From 1.
+        y_hat: Reconstruction.
+        w_plus: Code, (L, D) float32.
+        change_map: (H, W) float32: squared change against the step before (step 1: against the
+            average image), mean over channels, in units of [-1, 1] images.
+        l2: Mean squared error against the aligned face, [-1, 1] images.
+        relative_change: Norm of this step's image change over that of step 1.
+        seconds: Wall time of the step.
+        losses: Further named values of the method, for example of an optimiser's loss terms.
+        note: What the user should know about the step, for example which loss stood in for missing
+            weights; else empty.
+    """
+
+    index: int
+    y_hat: Image
+    w_plus: FloatArray
+    change_map: FloatArray
+    l2: float
+    relative_change: float
+    seconds: float
+    losses: tuple[tuple[str, float], ...] = ()
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class InversionResult:
+    """The end of an inversion; the session stays open for edits.
+
+    Attributes:
+        session_id: Key of the session on the engine side.
+        model: Model name.
+        steps: Steps done.
+        seconds: Wall time of all steps.
+        can_paste_back: False when the picture was aligned already.
+    """
+
+    session_id: str
+    model: str
+    steps: int
+    seconds: float
+    can_paste_back: bool
+
+
+@dataclass(frozen=True, slots=True)
+class DirectionsRequest:
+    """Ask for the edit directions of a model. Answer: `DirectionList`."""
+
+    model: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class DirectionInfo:
+    """One edit slider.
+
+    Attributes:
+        name: Key, for example `pca.1`.
+        label: Text of the slider.
+        kind: `sefa`, `pca` or `attribute`.
+        minimum: Strength at the left end.
+        maximum: Strength at the right end.
+    """
+
+    name: str
+    label: str
+    kind: str
+    minimum: float
+    maximum: float
+
+
+@dataclass(frozen=True, slots=True)
+class DirectionList:
+    """The sliders of a model, most useful first."""
+
+    model: str
+    directions: tuple[DirectionInfo, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """An edited code.
+
+    Attributes:
+        strengths: Direction name and strength; missing names count as 0.
+        step: Which inversion step to start from; 0: the last one.
+    """
+
+    strengths: tuple[tuple[str, float], ...] = ()
+    step: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class EditRequest:
+    """Render an edit; `serial` grows with each slider movement. Answer: `EditResult`."""
+
+    session_id: str
+    edit: Edit
+    serial: int
+
+
+@dataclass(frozen=True, slots=True)
+class EditResult:
+    """The edited face."""
+
+    session_id: str
+    serial: int
+    image: Image
+    seconds: float
+
+
+class ExportKind(StrEnum):
+    """What is written."""
+
+    FACE = "face"
+    LATENTS = "latents"
+    PHOTO = "photo"
+
+
+class PasteMode(StrEnum):
+    """How an edited face is put back into its photo.
+
+    `change` adds what the edit changed in the reconstruction to the photo's own pixels, so that
+    detail finer than the model's output stays. `replace` puts the model's face in their place.
+    """
+
+    CHANGE = "change"
+    REPLACE = "replace"
+
+
+@dataclass(frozen=True, slots=True)
+class ExportRequest:
+    """Write a result to disk.
+
+    Attributes:
+        session_id: The open inversion.
+        edit: Which edit.
+        kind: The face, its latents (`.npz`), or the photo with the face pasted back.
+        target: File to write; its ending chooses the image format.
+        blend: Width of the soft edge as a fraction of the quad's side, [0, 0.5].
+        paste: How the face is put back into the photo.
+    """
+
+    session_id: str
+    edit: Edit
+    kind: ExportKind
+    target: Path
+    blend: float = 0.15
+    paste: PasteMode = PasteMode.CHANGE
+
+
+@dataclass(frozen=True, slots=True)
+class PastePreviewRequest:
+    """Show the photo with the face pasted back, without writing it. Answer: `PastePreview`.
+
+    Attributes:
+        session_id: The open inversion.
+        edit: Which edit.
+        serial: Comes back with the answer.
+        blend: Width of the soft edge as a fraction of the quad's side, [0, 0.5].
+        paste: How the face is put back.
+        max_px: Longer side of the answer at most.
+    """
+
+    session_id: str
+    edit: Edit
+    serial: int
+    blend: float = 0.15
+    paste: PasteMode = PasteMode.CHANGE
+    max_px: int = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class PastePreview:
+    """A reduced photo as it was, and with the face pasted back; of one size."""
+
+    serial: int
+    photo: Image
+    pasted: Image
+
+
+@dataclass(frozen=True, slots=True)
+class ExportResult:
+    """What was written, and what the user should know about it."""
+
+    path: Path
+    warnings: tuple[str, ...] = ()
