@@ -184,7 +184,7 @@ def w0_plus_deltas(styles: nn.ModuleList, row_features: Sequence[Tensor], stage:
 class _PyramidStyles(nn.Module):
     """Feature pyramid (pSp): coarse, middle and fine rows read three scales."""
 
-    tap_layers: tuple[int, int, int]
+    default_units: tuple[int, ...]
     body: nn.Sequential
     _build_backbone: Callable[[EncoderShape], None]
     _stem: Callable[[Tensor], Tensor]
@@ -199,6 +199,8 @@ class _PyramidStyles(nn.Module):
             side if i < COARSE_ROWS else 2 * side if i < MIDDLE_ROWS else 4 * side
             for i in range(shape.n_styles)
         ]
+        units = shape.units or self.default_units
+        self.tap_layers = tuple(sum(units[: group + 1]) - 1 for group in (1, 2, 3))
         self.styles = nn.ModuleList(GradualStyleBlock(width, shape.style_dim, s) for s in spatials)
         self.latlayer1 = nn.Conv2d(shape.widths[2], width, 1)
         self.latlayer2 = nn.Conv2d(shape.widths[1], width, 1)
@@ -211,7 +213,7 @@ class _PyramidStyles(nn.Module):
             x = block(x)
             if i in self.tap_layers:
                 taps.append(x)
-        c1, c2, c3 = taps
+        c1, c2, c3 = taps  # ends of the second, third and fourth group
         p2 = _resize_to(c3, c2) + self.latlayer1(c2)
         p1 = _resize_to(p2, c1) + self.latlayer2(c1)
         return [c3 if i < COARSE_ROWS else p2 if i < MIDDLE_ROWS else p1 for i in range(self.shape.n_styles)]
@@ -245,13 +247,9 @@ class ResNetProgressiveBackboneEncoder(_ResNetStem, _DeltaStyles):
 class GradualStyleEncoder(_IrSeStem, _PyramidStyles):
     """Original pSp, faces."""
 
-    tap_layers = (6, 20, 23)
-
 
 class ResNetGradualStyleEncoder(_ResNetStem, _PyramidStyles):
     """Original pSp, other domains."""
-
-    tap_layers = (6, 12, 15)
 
 
 class Encoder4Editing(GradualStyleEncoder):
