@@ -34,6 +34,17 @@ def choose_picture(parent: QWidget) -> Path | None:
     return Path(chosen) if chosen else None
 
 
+def choose_weights(parent: QWidget) -> Path | None:
+    """Let the user choose a published weights file."""
+    chosen, _ = QFileDialog.getOpenFileName(
+        parent,
+        _tr("Import a model"),
+        str(Path.home()),
+        f"{_tr('Weights')} (*.pt *.pth *.pkl *.npy *.npz *.tar *.safetensors);;{_tr('All files')} (*)",
+    )
+    return Path(chosen) if chosen else None
+
+
 def choose_target(parent: QWidget, title: str, *, suggestion: Path, kinds: str) -> Path | None:
     """Let the user choose where to write.
 

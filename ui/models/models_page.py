@@ -10,18 +10,26 @@ from PySide6.QtWidgets import (
     QAbstractItemView,
     QApplication,
     QFormLayout,
-    QFrame,
     QHeaderView,
+    QInputDialog,
     QScrollArea,
     QTableView,
     QWidget,
 )
 
 from desktop_app.core.errors import display_path
-from desktop_app.core.types import JobFailure, ModelInfo, ModelList, ModelsRequest
+from desktop_app.core.types import (
+    ImportedModel,
+    ImportModelRequest,
+    JobFailure,
+    ModelInfo,
+    ModelList,
+    ModelsRequest,
+)
 from ui import file_dialogs, texts, theme
 from ui.job_center import JobCenter
 from ui.widgets.controls import button, column, frame, label, row, separator
+from ui.widgets.drop_area import DropArea, Offered
 
 _Index = QModelIndex | QPersistentModelIndex
 _CARD_PX = 340
@@ -95,11 +103,12 @@ class ModelTable(QAbstractTableModel):
         return self.tr("built in") if model.is_builtin else self.tr("added")
 
 
-class ModelsPage(QFrame):
-    """Lists models and shows the card of the chosen one.
+class ModelsPage(DropArea):
+    """Lists models, shows the card of the chosen one, and imports files that are chosen or dropped.
 
     Signals:
         models_known: The list arrived (tuple of `ModelInfo`).
+        imported: A file was imported (`ImportedModel`).
 
     Args:
         jobs: Answers requests.
@@ -108,6 +117,7 @@ class ModelsPage(QFrame):
     """
 
     models_known = Signal(object)
+    imported = Signal(object)
 
     def __init__(self, jobs: JobCenter, folder: Path, *, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -123,6 +133,13 @@ class ModelsPage(QFrame):
             self.tr("Open the model folder"), icon="folder", tip=self.tr("Put further models there")
         )
         self._refresh = button(self.tr("Look again"), icon="refresh")
+        self._import = button(
+            self.tr("Import a file …"),
+            icon="document",
+            tip=self.tr(
+                "ReStyle, pSp, e4e, StyleGAN2, edit directions, ResNet-50 encoders; or drop the file here"
+            ),
+        )
         self._build_ui()
         self._connect()
 
@@ -154,7 +171,7 @@ class ModelsPage(QFrame):
         left = column(label(self.tr("Models"), role="title"), label(hint, role="muted", wraps=True), 8)
         left.addWidget(self._message)
         left.addWidget(self._table, 1)
-        left.addLayout(row(self._open_folder, self._refresh, None))
+        left.addLayout(row(self._import, self._open_folder, self._refresh, None))
         left.setContentsMargins(24, 18, 18, 16)
         self._facts.setLabelAlignment(Qt.AlignmentFlag.AlignLeft)
         self._facts.setRowWrapPolicy(QFormLayout.RowWrapPolicy.WrapLongRows)
@@ -180,6 +197,35 @@ class ModelsPage(QFrame):
         self._table.selectionModel().currentRowChanged.connect(self._choose)
         self._open_folder.clicked.connect(self._show_folder)
         self._refresh.clicked.connect(self.load)
+        self._import.clicked.connect(self._choose_file)
+        self.offered.connect(self._take_offer)
+
+    def import_file(self, path: Path) -> None:
+        """Ask for the licence of a weights file, then import it in the background."""
+        licence, is_agreed = QInputDialog.getText(
+            self,
+            self.tr("Import {}").format(path.name),
+            self.tr("Licence of these weights, as their source states it (may stay empty):"),
+        )
+        if not is_agreed:
+            return
+        handle = self._jobs.follow(
+            ImportModelRequest(path, licence=licence.strip()), self.tr("Importing {}").format(path.name)
+        )
+        handle.finished.connect(self._show_imported)
+
+    def _choose_file(self) -> None:
+        path = file_dialogs.choose_weights(self)
+        if path is not None:
+            self.import_file(path)
+
+    def _take_offer(self, offer: Offered) -> None:
+        for path in offer.files:
+            self.import_file(path)
+
+    def _show_imported(self, answer: ImportedModel) -> None:
+        self.imported.emit(answer)
+        self.load()
 
     def _show_models(self, answer: ModelList) -> None:
         self._model.set_models(answer.models)

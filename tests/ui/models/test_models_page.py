@@ -3,12 +3,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from PySide6.QtWidgets import QInputDialog
 
-from desktop_app.core.types import ModelList, ModelsRequest
+from desktop_app.core.types import ImportedModel, ImportModelRequest, ModelList, ModelsRequest
 from tests.ui.fake_runner import FakeRunner, models
 from ui import file_dialogs
 from ui.job_center import JobCenter
 from ui.models.models_page import ModelsPage, ModelTable
+from ui.widgets.drop_area import Offered
 
 
 @pytest.fixture
@@ -63,3 +65,28 @@ def test_model_folder_is_made_and_opened(
     page._open_folder.click()
     assert opened == [tmp_path / "models"]
     assert opened[0].is_dir()
+
+
+def test_a_chosen_or_dropped_file_is_imported_with_its_licence(
+    page: ModelsPage, runner: FakeRunner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "published.pt"
+    seen: list[object] = []
+    page.imported.connect(seen.append)
+    monkeypatch.setattr(file_dialogs, "choose_weights", lambda _parent: file)
+    monkeypatch.setattr(QInputDialog, "getText", lambda *_args: (" MIT ", True))
+    page._import.click()
+    done = ImportedModel(models()[0], "restyle", (), 1.0, 0)
+    runner.answer(ImportModelRequest, done)
+    assert seen == [done]
+    page.offered.emit(Offered(files=(file,)))
+    assert runner.last(ImportModelRequest).request == ImportModelRequest(file, licence="MIT")
+    assert len(runner.open_handles(ModelsRequest)) == 1  # the list is read again after an import
+
+
+def test_an_import_that_is_called_off_asks_nothing(
+    page: ModelsPage, runner: FakeRunner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(QInputDialog, "getText", lambda *_args: ("", False))
+    page.import_file(tmp_path / "published.pt")
+    assert runner.requests(ImportModelRequest) == []
