@@ -1,0 +1,25 @@
+"""Seconds and peak memory of one generator or encoder pass, by size and precision."""
+
+from __future__ import annotations
+
+from tests.benchmarks.network_cases import THREADS, in_own_process
+
+SIZES = (256, 1024)
+ENCODERS = (
+    "BackboneEncoder",
+    "ProgressiveBackboneEncoder",
+    "ResNetBackboneEncoder",
+    "GradualStyleEncoder",
+    "Encoder4Editing",
+)
+
+
+def run() -> dict[str, object]:
+    """Generator at 256 and 1024 px, every kind of encoder with 18 rows, in both precisions."""
+    figures: dict[str, object] = {"threads": THREADS}
+    for dtype in ("float32", "bfloat16"):
+        for size in SIZES:
+            figures[f"generator_{size}_{dtype}"] = in_own_process("generator", size=size, dtype=dtype)
+        for encoder in ENCODERS:
+            figures[f"{encoder}_{dtype}"] = in_own_process("encoder", size=1024, dtype=dtype, encoder=encoder)
+    return figures
