@@ -12,13 +12,14 @@ from desktop_app.cli.console import Console
 from desktop_app.core.errors import UserInputError
 
 if TYPE_CHECKING:
-    from desktop_app.training.config import ContrastiveConfig
+    from desktop_app.training.config import ContrastiveConfig, ViewConfig
 
     _Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]
 
 METHOD_NAMES = ("simclr", "moco")
-# Stored squares are larger than the input, so that a crop need not be blown up.
-STORED_PER_INPUT = 1.75
+# Stored squares are larger than a view, so that a crop need not be blown up.
+STORED_PER_VIEW = 1.75
+USED_PER_VIEW = 1.5
 
 
 def register(subparsers: _Subparsers) -> None:
@@ -44,7 +45,7 @@ def train_contrastive(args: argparse.Namespace, console: Console) -> dict[str, o
     set_threads(args.threads)
     run = RunFolder(args.out)
     config = _config(args)
-    side = round(config.encoder.input_px * STORED_PER_INPUT)
+    side = round(config.encoder.view_px * STORED_PER_VIEW)
     pictures = console.drive(load_pictures(args.pictures, args.out / "pictures", side=side))
     console.line(f"{len(pictures)} pictures, {pictures.left_out} left out because they cannot be read.")
     with memory_errors_translated("train"):
@@ -82,10 +83,21 @@ def _config(args: argparse.Namespace) -> ContrastiveConfig:
     if args.temperature:
         config = replace(config, temperature=args.temperature)
     if args.size:
-        config = replace(config, encoder=replace(config.encoder, input_px=args.size))
-    if args.grey:
-        config = replace(config, views=replace(config.views, grey=args.grey))
-    return config
+        used_px = round(args.size * USED_PER_VIEW)
+        config = replace(config, encoder=replace(config.encoder, view_px=args.size, input_px=used_px))
+    return replace(config, views=_views(args, config.views))
+
+
+def _views(args: argparse.Namespace, views: ViewConfig) -> ViewConfig:
+    if args.min_area:
+        views = replace(views, min_area=args.min_area)
+    return replace(
+        views,
+        brightness=min(views.brightness * args.colour, 1.0),
+        contrast=min(views.contrast * args.colour, 1.0),
+        saturation=min(views.saturation * args.colour, 1.0),
+        grey=args.grey,
+    )
 
 
 def _add_contrastive(kinds: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -109,7 +121,9 @@ def _add_contrastive(kinds: argparse._SubParsersAction[argparse.ArgumentParser])
     )
     parser.add_argument("--rate", type=float, default=0.0, help="highest learning rate; 0: the method's")
     parser.add_argument("--temperature", type=float, default=0.0, help="of the loss; 0: the method's")
-    parser.add_argument("--grey", type=float, default=0.0, help="share of views without colour")
+    parser.add_argument("--min-area", type=_share, default=0.0, help="smallest crop; 0: the method's")
+    parser.add_argument("--colour", type=float, default=1.0, help="factor on all changes of colour")
+    parser.add_argument("--grey", type=_share, default=0.0, help="share of views without colour")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--precision", choices=("auto", "bfloat16", "float32"), default="auto")
     parser.add_argument("--threads", type=int, default=0, help="CPU threads; 0: torch's own choice")
@@ -125,4 +139,11 @@ def _count(text: str) -> int:
     value = int(text)
     if value < 0:
         raise argparse.ArgumentTypeError("must not be negative")
+    return value
+
+
+def _share(text: str) -> float:
+    value = float(text)
+    if not 0.0 <= value <= 1.0:
+        raise argparse.ArgumentTypeError("must be between 0 and 1")
     return value

@@ -20,7 +20,7 @@ from desktop_app.engine.networks.resnet_small import ResNetShape
 from desktop_app.engine.weights.store import ModelStore
 
 BATCH = 64
-_UNTRAINED_PX = 64
+_UNTRAINED_PX = 96
 _MIDDLE_PX = 96
 
 

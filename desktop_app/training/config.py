@@ -50,7 +50,9 @@ class EncoderConfig:
     """The network and the embedding made of it.
 
     Attributes:
-        input_px: Side of the square input.
+        view_px: Side of a training view.
+        input_px: Side of a picture in use. A view shows a part of a picture and so shows things larger
+            than they are in whole pictures; a larger input makes up for that (Touvron et al., 2019).
         widths: Channels of each stage.
         blocks: Residual blocks of each stage.
         pool_power: Exponent of the pooling in the embedding; training pools by the mean.
@@ -58,7 +60,8 @@ class EncoderConfig:
         whiten_power: How far the axes of the embedding are evened out, 0 to 0.5.
     """
 
-    input_px: int = 64
+    view_px: int = 64
+    input_px: int = 96
     widths: tuple[int, ...] = (64, 128, 256)
     blocks: tuple[int, ...] = (1, 1, 2)
     pool_power: float = 3.0

@@ -146,13 +146,8 @@ class ContrastiveTraining:
         saved = self.run.load()
         if saved is None:
             return False
-        theirs = config_from_dict(saved["config"])
-        if (theirs.encoder, theirs.dissimilarity, theirs.batch, theirs.seed) != (
-            self.config.encoder,
-            self.config.dissimilarity,
-            self.config.batch,
-            self.config.seed,
-        ) or saved["pictures"] != len(self.pictures):
+        theirs = _unchanging(config_from_dict(saved["config"]))
+        if theirs != _unchanging(self.config) or saved["pictures"] != len(self.pictures):
             raise UserInputError(
                 "The run was started with other choices or other pictures.",
                 "Give the same ones, or choose another folder for the run.",
@@ -169,7 +164,7 @@ class ContrastiveTraining:
     def _step(self) -> dict[str, float]:
         rate = self._set_rate()
         pictures, side_ratio = self.pictures.chosen(self.order.rows(self.step))
-        size, views = self.config.encoder.input_px, self.config.views
+        size, views = self.config.encoder.view_px, self.config.views
         first, second = (
             draw_views(pictures, side_ratio, size=size, config=views, generator=self.random) for _ in range(2)
         )
@@ -296,6 +291,16 @@ def write_encoder(training: ContrastiveTraining, words: ModelWords) -> ModelCard
         folder=words.folder,
     )
     return write_model(card, encoder.state_dict())
+
+
+def _unchanging(config: ContrastiveConfig) -> tuple[object, ...]:
+    """What may not change when a run is continued; rates, views and the length of the run may."""
+    encoder = config.encoder
+    return (
+        (encoder.widths, encoder.blocks, encoder.embedding_size),
+        (config.head_hidden, config.head_out),
+        (config.dissimilarity, config.queue, config.batch, config.seed),
+    )
 
 
 def wants_bfloat16(precision: str) -> bool:
