@@ -18,7 +18,7 @@ from desktop_app.core.errors import UserInputError, WeightsError
 from desktop_app.core.types import FloatArray, Image, InversionStep, Progress
 from desktop_app.engine.device import memory_errors_translated
 from desktop_app.engine.invert.model import InversionModel
-from desktop_app.engine.invert.objective import pyramid_l1
+from desktop_app.engine.invert.objective import Terms, numbers, pyramid_l1
 from desktop_app.engine.invert.optimise import MAX_ITERATIONS
 from desktop_app.engine.invert.restyle import prepare
 from desktop_app.engine.invert.steps import StepRecorder, code_to_tensor
@@ -92,18 +92,12 @@ def invert_in_domain(
         first = recorder.record(code, y, l2=l2(model.pool(y), x))
     yield first
     recorder.resume()
+    loss_of = _Loss(model, x, vgg=vgg, features=features, domain_weight=options.domain_weight)
     code = code.clone().requires_grad_(True)
     optimiser = torch.optim.Adam([code], lr=options.rate)
     for i in range(options.iterations):
         with memory_errors_translated("optimise the face"):
-            y_small = model.pool(model.decode(code))
-            if features is None or vgg is None:
-                perceptual = PYRAMID_WEIGHT * pyramid_l1(y_small, x)
-            else:
-                perceptual = PERCEPTUAL_WEIGHT * F.mse_loss(vgg(y_small), features)
-            pixels = F.mse_loss(y_small, x)
-            domain = F.mse_loss(code, encoder_code(model, y_small))
-            loss = pixels + perceptual + options.domain_weight * domain
+            loss, terms = loss_of(code)
             _finite_or_raise(model, loss)
             optimiser.zero_grad(set_to_none=True)
             loss.backward()
@@ -111,11 +105,43 @@ def invert_in_domain(
         if i + 1 == options.iterations or (i + 1) % options.report_every == 0:
             with torch.no_grad():
                 y = model.decode(code)
-                terms = (("l2", float(pixels)), ("perceptual", float(perceptual)), ("domain", float(domain)))
-                found = recorder.record(code, y, l2=l2(model.pool(y), x), losses=terms)
+                found = recorder.record(code, y, l2=l2(model.pool(y), x), losses=numbers(terms))
             yield found
             recorder.resume()
         yield Progress(done=i + 1, total=options.iterations, text="Searching the code")
+
+
+class _Loss:
+    """What is made small: pixels, a perceptual term, and the distance from the encoder's domain."""
+
+    def __init__(
+        self,
+        model: InversionModel,
+        x: Tensor,
+        *,
+        vgg: Vgg16Features | None,
+        features: Tensor | None,
+        domain_weight: float,
+    ) -> None:
+        self._model = model
+        self._x = x
+        self._vgg = vgg
+        self._features = features
+        self._domain_weight = domain_weight
+
+    def __call__(self, code: Tensor) -> tuple[Tensor, Terms]:
+        """The loss of a code (B, L, D), and its terms."""
+        y_small = self._model.pool(self._model.decode(code))
+        pixels = F.mse_loss(y_small, self._x)
+        perceptual = self._perceptual(y_small)
+        domain = F.mse_loss(code, encoder_code(self._model, y_small))
+        terms = (("l2", pixels), ("perceptual", perceptual), ("domain", domain))
+        return pixels + perceptual + self._domain_weight * domain, terms
+
+    def _perceptual(self, y_small: Tensor) -> Tensor:
+        if self._vgg is None or self._features is None:
+            return PYRAMID_WEIGHT * pyramid_l1(y_small, self._x)
+        return PERCEPTUAL_WEIGHT * F.mse_loss(self._vgg(y_small), self._features)
 
 
 def _finite_or_raise(model: InversionModel, loss: Tensor) -> None:

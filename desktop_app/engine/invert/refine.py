@@ -23,7 +23,7 @@ from desktop_app.core.errors import ResourceError, UserInputError, WeightsError,
 from desktop_app.core.types import FloatArray, Image, InversionStep, Progress
 from desktop_app.engine.device import memory_errors_translated
 from desktop_app.engine.invert.model import InversionModel
-from desktop_app.engine.invert.objective import Objective, numbers
+from desktop_app.engine.invert.objective import Objective, Terms, numbers
 from desktop_app.engine.invert.optimise import MAX_ITERATIONS
 from desktop_app.engine.invert.restyle import prepare
 from desktop_app.engine.invert.steps import StepRecorder, code_to_tensor
@@ -202,31 +202,19 @@ def refine(
         WeightsError: The networks produced values that are no numbers.
         ResourceError: Out of memory.
     """
-    if not 1 <= options.iterations <= MAX_ITERATIONS or options.rank < 1:
-        raise UserInputError(f"Tuning needs 1 to {MAX_ITERATIONS} iterations and a rank of 1 or more.")
+    _check(options)
     with memory_errors_translated("tune the model"):
         x = prepare(model, image)
         code = code_to_tensor(model, w_plus)
         delta = start or fresh_delta(model, rank=options.rank, seed=options.seed)
-        factors = [f.requires_grad_(True) for pair in delta.factors.values() for f in pair]
-        objective = Objective(x, lpips=lpips, mse_weight=options.mse_weight)
-        optimiser = torch.optim.Adam(factors, lr=options.rate)
+        tuning = _Tuning(model, delta, objective=Objective(x, lpips=lpips, mse_weight=options.mse_weight))
+        optimiser = torch.optim.Adam(tuning.factors, lr=options.rate)
         with torch.no_grad():
             before = model.decode(code)
-    note = f"{TUNED_NOTE} {objective.note}".strip()
-    recorder = StepRecorder(model.name, before, note=note)
+    recorder = StepRecorder(model.name, before, note=f"{TUNED_NOTE} {tuning.objective.note}".strip())
     for i in range(options.iterations):
         with memory_errors_translated("tune the model"), attached(delta, model.generator):
-            y = model.decode(code)
-            loss, terms = objective(y)
-            error = l2(model.pool(y.detach()), x)
-            enough = error <= options.stop_at_l2
-            if not bool(loss.isfinite()):
-                raise WeightsError(f"Tuning '{model.name}' produced values that are no numbers.")
-            if not enough:
-                optimiser.zero_grad(set_to_none=True)
-                loss.backward()
-                optimiser.step()
+            enough, terms = tuning.step(code, x, optimiser=optimiser, stop_at_l2=options.stop_at_l2)
         is_last = enough or i + 1 == options.iterations
         if is_last or (i + 1) % options.report_every == 0:
             with torch.no_grad(), attached(delta, model.generator):
@@ -237,6 +225,46 @@ def refine(
         yield Progress(done=i + 1, total=options.iterations, text="Tuning the model to the photo")
         if enough:
             break
-    for factor in factors:
-        factor.requires_grad_(False)
+    tuning.freeze()
     return delta
+
+
+def _check(options: RefineOptions) -> None:
+    if not 1 <= options.iterations <= MAX_ITERATIONS or options.rank < 1:
+        raise UserInputError(f"Tuning needs 1 to {MAX_ITERATIONS} iterations and a rank of 1 or more.")
+
+
+class _Tuning:
+    """A change on its way, with the loss it is made for."""
+
+    def __init__(self, model: InversionModel, delta: GeneratorDelta, *, objective: Objective) -> None:
+        self._model = model
+        self.objective = objective
+        self.factors = [f.requires_grad_(True) for pair in delta.factors.values() for f in pair]
+
+    def freeze(self) -> None:
+        """End of tuning: the factors are plain values again."""
+        for factor in self.factors:
+            factor.requires_grad_(False)
+
+    def step(
+        self, code: Tensor, x: Tensor, *, optimiser: torch.optim.Optimizer, stop_at_l2: float
+    ) -> tuple[bool, Terms]:
+        """One step of the optimiser, while the change is attached.
+
+        Returns:
+            Whether the picture was near enough already, so that nothing moved; the terms of the loss.
+
+        Raises:
+            WeightsError: The networks produced values that are no numbers.
+        """
+        y = self._model.decode(code)
+        loss, terms = self.objective(y)
+        if not bool(loss.isfinite()):
+            raise WeightsError(f"Tuning '{self._model.name}' produced values that are no numbers.")
+        is_enough = l2(self._model.pool(y.detach()), x) <= stop_at_l2
+        if not is_enough:
+            optimiser.zero_grad(set_to_none=True)
+            loss.backward()
+            optimiser.step()
+        return is_enough, terms
