@@ -10,6 +10,7 @@ from desktop_app.cli.console import Console
 from desktop_app.core.errors import display_path
 
 if TYPE_CHECKING:
+    from desktop_app.evaluation.copies import CopyScores
     from desktop_app.evaluation.retrieval import EncoderScores, RetrievalReport
 
     _Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]
@@ -32,6 +33,14 @@ def register(subparsers: _Subparsers) -> None:
         help="model name, timm:MODEL, open_clip:MODEL, or hsv, phash, pixels16, untrained; "
         "may be given several times; default: the encoder of the settings",
     )
+    retrieval.add_argument(
+        "--copies",
+        type=_count,
+        default=0,
+        metavar="N",
+        help="also find the originals of N cropped, recoloured, recompressed or flipped copies (0)",
+    )
+    retrieval.add_argument("--seed", type=_count, default=0, metavar="N", help="of the copies (0)")
     retrieval.add_argument("--models", type=Path, help="folder of further models; default: your model folder")
     retrieval.set_defaults(command=run_retrieval)
 
@@ -40,6 +49,7 @@ def run_retrieval(args: argparse.Namespace, console: Console) -> dict[str, objec
     """Measure encoders on labelled pictures and show a table."""
     from desktop_app.engine.device import choose_device, set_threads
     from desktop_app.engine.weights.store import ModelStore
+    from desktop_app.evaluation.copies import CopyPlan
     from desktop_app.evaluation.describers import make_describer
     from desktop_app.evaluation.retrieval import evaluate_retrieval, read_labels
 
@@ -49,7 +59,8 @@ def run_retrieval(args: argparse.Namespace, console: Console) -> dict[str, objec
     set_threads(console.settings.engine.threads)
     names = list(dict.fromkeys(args.encoder or [console.settings.library.encoder]))
     describers = {name: make_describer(name, store, device=device) for name in names}
-    report = console.drive(evaluate_retrieval(pictures, describers))
+    plan = CopyPlan(args.copies, args.seed)
+    report = console.drive(evaluate_retrieval(pictures, describers, copies=plan))
     _show(report, console)
     return _object(report)
 
@@ -69,11 +80,38 @@ def _show(report: RetrievalReport, console: Console) -> None:
             )
             cells.append(_cell(figures))
         console.line(f"{encoder.name:<{width}}" + "".join(cells) + _cell(encoder.mean()))
+    _show_copies(report, console, width)
     console.line(f"{report.pictures} pictures, each asked against all others of its set.")
     for problem in report.problems[:SHOWN_PROBLEMS]:
         console.line(f"left out: {problem.reason}")
     if len(report.problems) > SHOWN_PROBLEMS:
         console.line(f"... and {len(report.problems) - SHOWN_PROBLEMS} more")
+
+
+def _show_copies(report: RetrievalReport, console: Console, width: int) -> None:
+    first = report.encoders[0].copies
+    if first is None:
+        return
+    console.line()
+    kinds = list(first.kinds)
+    console.line(
+        f"{'copies, R@1':<{width}}  {'one change':>12}"
+        + "".join(f"  {kind:>12}" for kind in kinds)
+        + f"  {'all at once':>12}"
+    )
+    for encoder in report.encoders:
+        if encoder.copies is not None:
+            figures = [encoder.copies.recall_at_1, *(encoder.copies.kinds[kind] for kind in kinds)]
+            figures.append(encoder.copies.together_recall_at_1)
+            console.line(f"{encoder.name:<{width}}" + "".join(f"  {figure:>12.3f}" for figure in figures))
+    console.line(f"{first.copies} copies, their originals sought among {first.gallery} pictures.")
+
+
+def _count(text: str) -> int:
+    value = int(text)
+    if value < 0:
+        raise argparse.ArgumentTypeError("must not be negative")
+    return value
 
 
 def _cell(figures: tuple[float, float, float] | None) -> str:
@@ -92,6 +130,7 @@ def _object(report: RetrievalReport) -> dict[str, object]:
 
 def _encoder_object(encoder: EncoderScores) -> dict[str, object]:
     first, second, third = encoder.mean()
+    copies = encoder.copies
     return {
         "encoder": encoder.name,
         "embedding_size": encoder.embedding_size,
@@ -107,4 +146,15 @@ def _encoder_object(encoder: EncoderScores) -> dict[str, object]:
             }
             for name, scores in encoder.sets.items()
         },
+        **({} if copies is None else {"copies": _copies_object(copies)}),
+    }
+
+
+def _copies_object(copies: CopyScores) -> dict[str, object]:
+    return {
+        "recall_at_1": copies.recall_at_1,
+        "kinds": copies.kinds,
+        "together_recall_at_1": copies.together_recall_at_1,
+        "copies": copies.copies,
+        "gallery": copies.gallery,
     }

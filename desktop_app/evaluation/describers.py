@@ -25,7 +25,7 @@ _MIDDLE_PX = 96
 
 
 class Describer(Protocol):
-    """Takes pictures batch by batch, then gives one unit-length row for each."""
+    """Takes pictures batch by batch, then gives one unit-length row for each; again and again."""
 
     @property
     def input_px(self) -> int:
@@ -37,7 +37,7 @@ class Describer(Protocol):
         ...
 
     def finish(self) -> FloatArray:
-        """(N, D) float32, unit length, in the order of adding."""
+        """(N, D) float32, unit length: what was added since the last call, in that order."""
         ...
 
 
@@ -58,8 +58,9 @@ class EncoderDescriber:
         self._rows.append(self._embedder.embed(images))
 
     def finish(self) -> FloatArray:
-        """All embeddings."""
-        return np.concatenate(self._rows)
+        """Embeddings since the last call."""
+        rows, self._rows = self._rows, []
+        return np.concatenate(rows)
 
 
 class HandMadeDescriber:
@@ -85,14 +86,15 @@ class HandMadeDescriber:
         self._rows.extend(self._formula(image) for image in images)
 
     def finish(self) -> FloatArray:
-        """All descriptions, scaled to unit length."""
+        """Descriptions since the last call, scaled to unit length."""
         rows = np.stack(self._rows).astype(np.float32)
+        self._rows = []
         length = np.linalg.norm(rows, axis=1, keepdims=True)
         return rows / np.maximum(length, 1e-12)
 
 
 class UntrainedDescriber:
-    """The built-in network with random weights, its norms and its whitening fitted to the very pictures.
+    """The built-in network with random weights, its norms and whitening fitted to the first pictures.
 
     This is the strongest form of the comparison: all that the trained encoder has, but the learned
     convolutions.
@@ -107,6 +109,7 @@ class UntrainedDescriber:
             self._encoder = PhotoEncoder(ResNetShape(), embedding_size=256, pool_power=3.0)
         self._preprocessing = Preprocessing(_UNTRAINED_PX)
         self._prepared: list[Image] = []
+        self._is_calibrated = False
 
     @property
     def input_px(self) -> int:
@@ -118,12 +121,15 @@ class UntrainedDescriber:
         self._prepared.extend(self._preprocessing.prepare(image) for image in images)
 
     def finish(self) -> FloatArray:
-        """Calibrate on all pictures, then embed them."""
+        """Embed; the first call calibrates on its pictures."""
         batches = [
             images_to_tensor(np.stack(self._prepared[i : i + BATCH]))
             for i in range(0, len(self._prepared), BATCH)
         ]
-        calibrate(self._encoder, batches, whiten_power=0.25)
+        self._prepared = []
+        if not self._is_calibrated:
+            calibrate(self._encoder, batches, whiten_power=0.25)
+            self._is_calibrated = True
         with torch.inference_mode():
             rows: FloatArray = torch.cat([self._encoder(x) for x in batches]).numpy()
         return rows

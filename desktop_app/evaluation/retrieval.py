@@ -15,6 +15,7 @@ from PIL import Image as PillowImage
 from desktop_app.core.errors import UserInputError, display_path
 from desktop_app.core.types import FileProblem, FloatArray, Image, Progress
 from desktop_app.engine.embed.picture_file import read_picture
+from desktop_app.evaluation.copies import CopyPlan, CopyScores, copy_scores, make_copy, plan_copies
 from desktop_app.evaluation.describers import BATCH, Describer
 from desktop_app.evaluation.metrics import RetrievalScores, retrieval_scores
 
@@ -42,12 +43,14 @@ class EncoderScores:
         sets: Scores by set, in the order of the list.
         embedding_size: Length of its rows.
         images_per_s: Pictures described in a second, decoding not counted.
+        copies: How well originals of changed copies are found, if that was asked for.
     """
 
     name: str
     sets: dict[str, RetrievalScores]
     embedding_size: int
     images_per_s: float
+    copies: CopyScores | None = None
 
     def mean(self) -> tuple[float, float, float]:
         """mAP, recall@1 and 5-NN accuracy, each set counting alike."""
@@ -106,13 +109,14 @@ def read_labels(table: Path, folder: Path) -> list[LabelledPicture]:
 
 
 def evaluate_retrieval(
-    pictures: Sequence[LabelledPicture], describers: dict[str, Describer]
+    pictures: Sequence[LabelledPicture], describers: dict[str, Describer], *, copies: CopyPlan | None = None
 ) -> Generator[Progress, None, RetrievalReport]:
     """Describe every picture with every describer and score the neighbours, set by set.
 
     Args:
         pictures: What to compare.
         describers: By name.
+        copies: Changed copies whose originals are sought among all pictures, of all sets together.
 
     Yields:
         Progress, after each picture.
@@ -124,38 +128,88 @@ def evaluate_retrieval(
         UserInputError: No two readable pictures of a set share a label.
     """
     at_least = max(MIN_SIDE_PX, *(describer.input_px for describer in describers.values()))
-    problems: list[FileProblem] = []
-    kept: list[LabelledPicture] = []
+    table = yield from _described(pictures, describers, at_least)
+    if not table.kept:
+        raise UserInputError("None of the listed pictures can be read.", "Check the folder and the list.")
+    found: dict[str, CopyScores | None] = dict.fromkeys(describers)
+    if copies is not None and copies.count:
+        found = yield from _find_originals(table, describers, copies, at_least=at_least)
+    results = []
+    for name in describers:
+        rows = table.rows[name]
+        scores = _score_sets(rows, table.kept)
+        if not scores:
+            raise UserInputError("No two pictures share a label, so there is nothing to find.")
+        speed = len(table.kept) / max(table.seconds[name], 1e-9)
+        results.append(EncoderScores(name, scores, rows.shape[1], speed, found[name]))
+    return RetrievalReport(tuple(results), len(table.kept), tuple(table.problems))
+
+
+@dataclass(slots=True)
+class _Table:
+    """Readable pictures and their rows by describer.
+
+    Attributes:
+        kept: Pictures that were read.
+        problems: Those that were not.
+        rows: (len(kept), D) by describer.
+        seconds: Time of describing, by describer.
+    """
+
+    kept: list[LabelledPicture]
+    problems: list[FileProblem]
+    rows: dict[str, FloatArray]
+    seconds: dict[str, float]
+
+
+def _described(
+    pictures: Sequence[LabelledPicture], describers: dict[str, Describer], at_least: int
+) -> Generator[Progress, None, _Table]:
+    """Read and describe all pictures."""
+    table = _Table([], [], {}, dict.fromkeys(describers, 0.0))
     waiting: list[Image] = []
-    seconds = dict.fromkeys(describers, 0.0)
     began = time.monotonic()
     for done, picture in enumerate(pictures, start=1):
         try:
             waiting.append(_reduced(read_picture(picture.file, at_least_px=at_least), at_least))
-            kept.append(picture)
+            table.kept.append(picture)
         except UserInputError as error:
             _log.info("left out: %s", error)
-            problems.append(FileProblem(picture.file, error.message))
-        if waiting and (len(waiting) == BATCH or done == len(pictures)):
-            _describe(waiting, describers, seconds)
+            table.problems.append(FileProblem(picture.file, error.message))
+        if len(waiting) == BATCH or (waiting and done == len(pictures)):
+            _describe(waiting, describers, table.seconds)
             waiting = []
         left = (time.monotonic() - began) / done * (len(pictures) - done)
         yield Progress(done, len(pictures), left, "Comparing pictures")
-    if waiting:
-        _describe(waiting, describers, seconds)
-    if not kept:
-        raise UserInputError("None of the listed pictures can be read.", "Check the folder and the list.")
-    results = []
-    for name, describer in describers.items():
-        start = time.monotonic()
-        rows = describer.finish()
-        seconds[name] += time.monotonic() - start
-        scores = _score_sets(rows, kept)
-        if not scores:
-            raise UserInputError("No two pictures share a label, so there is nothing to find.")
-        speed = len(kept) / max(seconds[name], 1e-9)
-        results.append(EncoderScores(name, scores, rows.shape[1], speed))
-    return RetrievalReport(tuple(results), len(kept), tuple(problems))
+    if table.kept:
+        for name, describer in describers.items():
+            start = time.monotonic()
+            table.rows[name] = describer.finish()
+            table.seconds[name] += time.monotonic() - start
+    return table
+
+
+def _find_originals(
+    table: _Table, describers: dict[str, Describer], plan: CopyPlan, *, at_least: int
+) -> Generator[Progress, None, dict[str, CopyScores | None]]:
+    """Make copies, describe them and look for their originals."""
+    queries = plan_copies(len(table.kept), plan)
+    waiting: list[Image] = []
+    began = time.monotonic()
+    for done, query in enumerate(queries, start=1):
+        # A crop of the reduced picture would be enlarged again, so it is cut from a larger one.
+        picture = read_picture(table.kept[query.original].file, at_least_px=at_least * 2)
+        rng = np.random.default_rng(query.seed)
+        waiting.append(_reduced(make_copy(_reduced(picture, at_least * 2), query.kind, rng), at_least))
+        if len(waiting) == BATCH or done == len(queries):
+            _describe(waiting, describers, dict.fromkeys(describers, 0.0))
+            waiting = []
+        left = (time.monotonic() - began) / done * (len(queries) - done)
+        yield Progress(done, len(queries), left, "Looking for originals of copies")
+    return {
+        name: copy_scores(table.rows[name], describer.finish(), queries)
+        for name, describer in describers.items()
+    }
 
 
 def _describe(images: Sequence[Image], describers: dict[str, Describer], seconds: dict[str, float]) -> None:
