@@ -240,7 +240,9 @@ class _Toast(QFrame):
         close = tool_button("close", self.tr("Close this message"))
         close.clicked.connect(self._close)
         line_box = row(spacing=10)
-        line_box.addWidget(picture, 0, Qt.AlignmentFlag.AlignTop)
+        is_one_line = not message.hint and not message.action
+        beside = Qt.AlignmentFlag.AlignVCenter if is_one_line else Qt.AlignmentFlag.AlignTop
+        line_box.addWidget(picture, 0, beside)
         line_box.addLayout(words, 1)
         line_box.addWidget(close, 0, Qt.AlignmentFlag.AlignTop)
         line_box.setContentsMargins(14, 10, 8, 10)

@@ -59,7 +59,7 @@ def apply_theme(application: QApplication) -> None:
     for role, name in _ROLES.items():
         palette.setColor(role, QColor(colours[name]))
     for role in (_Role.WindowText, _Role.Text, _Role.ButtonText):
-        palette.setColor(QPalette.ColorGroup.Disabled, role, QColor(colours["border"]))
+        palette.setColor(QPalette.ColorGroup.Disabled, role, QColor(colours["disabled"]))
     application.setPalette(palette)
     font = QFont(application.font())
     if sys.platform.startswith("linux"):
@@ -90,7 +90,7 @@ def icon(name: str) -> QIcon:
     states = (
         (QIcon.Mode.Normal, QIcon.State.Off, palette.color(_Role.Text)),
         (QIcon.Mode.Normal, QIcon.State.On, palette.color(_Role.Link)),
-        (QIcon.Mode.Disabled, QIcon.State.Off, palette.color(_Role.Mid)),
+        (QIcon.Mode.Disabled, QIcon.State.Off, palette.color(QPalette.ColorGroup.Disabled, _Role.Text)),
     )
     for mode, state, colour in states:
         for side_px in (16, 20, 24, 48):

@@ -78,6 +78,7 @@ def run(request: SearchRequest, services: Services) -> Generator[object, None, S
             services.vectors.count,
             percentile=services.settings.search.cutoff_percentile,
         )
+        cutoff = min(cutoff, services.settings.search.duplicate_similarity)
     hits = _hits(neighbours, query, services=services, cutoff=cutoff)
     return SearchResult(
         hits=hits,

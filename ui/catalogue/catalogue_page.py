@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from PySide6.QtCore import QModelIndex, Qt, QTimer, Signal
@@ -10,6 +11,7 @@ from PySide6.QtWidgets import QComboBox, QFrame, QMessageBox, QSlider, QStackedW
 
 from desktop_app.core.errors import display_path
 from desktop_app.core.types import (
+    FileProblem,
     IndexRequest,
     IndexSummary,
     JobFailure,
@@ -67,6 +69,7 @@ class CataloguePage(DropArea):
         self._jobs = jobs
         self._thumbnails = thumbnails
         self._overview: LibraryOverview | None = None
+        self._run_problems: tuple[FileProblem, ...] = ()
         self._index_runs: list[JobHandle] = []
         self._has_added = False
         self._chosen: PhotoRow | None = None
@@ -269,6 +272,7 @@ class CataloguePage(DropArea):
         self.rescan()
 
     def _show_overview(self, overview: LibraryOverview) -> None:
+        overview = with_problems(overview, self._run_problems)
         self._overview = overview
         self._folders.show_overview(overview)
         self._tell_status(overview.photos)
@@ -348,7 +352,9 @@ class CataloguePage(DropArea):
     def _show_problems(self) -> None:
         if self._overview is None:
             return
-        dialog = ProblemsDialog(self._overview.problems, self._overview.unreadable, parent=self)
+        problems = self._overview.problems
+        total = max(len(problems), self._overview.unreadable)
+        dialog = ProblemsDialog(problems, total, parent=self)
         dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         dialog.open()
 
@@ -360,37 +366,39 @@ class CataloguePage(DropArea):
 
     def _refresh(self) -> None:
         self._model.refresh()
+        self._reload_overview()
 
     def _end_index(self, ending: object = None) -> None:
         self._index_runs = [handle for handle in self._index_runs if not handle.is_done]
         self._folders.set_indexing(bool(self._index_runs))
         if isinstance(ending, IndexSummary):
+            self._run_problems = ending.problems
             self._report(ending)
         self._has_added = bool(self._index_runs)
         self._thumbnails.forget_failures()
         self._refresh_timer.stop()
         self._refresh()
-        self._reload_overview()
 
     def _report(self, summary: IndexSummary) -> None:
+        unreadable = max(summary.unreadable, len(summary.problems))
         parts = [
-            text.format(texts.count_text(count))
-            for count, text in (
-                (summary.added, self.tr("{} added")),
-                (summary.changed, self.tr("{} changed")),
-                (summary.missing, self.tr("{} no longer on disk")),
-                (summary.unreadable, self.tr("{} could not be read")),
+            text.format(words)
+            for count, words, text in (
+                (summary.added, texts.photos_text(summary.added), self.tr("{} added")),
+                (summary.changed, texts.photos_text(summary.changed), self.tr("{} changed")),
+                (summary.missing, texts.photos_text(summary.missing), self.tr("{} no longer on disk")),
+                (unreadable, texts.files_text(unreadable), self.tr("{} left out")),
             )
             if count
         ]
         is_news = summary.added or summary.changed or summary.missing
-        if not is_news and not (summary.unreadable and self._has_added):
+        if not is_news and not (unreadable and self._has_added):
             return
         hint = ""
-        if summary.unreadable:
-            hint = self.tr("The list on the left names each unreadable file with its reason.")
+        if unreadable:
+            hint = self.tr("The list on the left names each of them with its reason.")
         took = texts.seconds_text(summary.seconds)
-        self.notice.emit(self.tr("Photos: {} in {}.").format(", ".join(parts), took), hint)
+        self.notice.emit(self.tr("{} in {}.").format(", ".join(parts), took), hint)
 
     # --- the grid -------------------------------------------------------------------------------------
 
@@ -481,6 +489,13 @@ class CataloguePage(DropArea):
 
     def _tell_status(self, photos: int) -> None:
         self.status_changed.emit(self.tr("{} in the library").format(texts.photos_text(photos)))
+
+
+def with_problems(overview: LibraryOverview, problems: tuple[FileProblem, ...]) -> LibraryOverview:
+    """An overview that also lists what the last run met: folders and links that lead nowhere."""
+    listed = {problem.path for problem in overview.problems}
+    more = tuple(problem for problem in problems if problem.path not in listed)
+    return replace(overview, problems=(*overview.problems, *more), unreadable=overview.unreadable + len(more))
 
 
 def query_of(photo: PhotoRow) -> Query:

@@ -57,15 +57,12 @@ class FolderPanel(QFrame):
     def show_overview(self, overview: LibraryOverview) -> None:
         """Show what the library holds; the chosen folder stays chosen."""
         chosen = self.chosen_folder()
+        listed = [self._list.item(number).data(_FOLDER) for number in range(self._list.count())]
         self._list.blockSignals(True)
-        self._list.clear()
-        self._add_item(self.tr("All photos"), None, overview.photos)
-        for folder, count in overview.folders:
-            self._add_item(texts.name_text(folder), folder, count)
-            if folder == chosen:
-                self._list.setCurrentRow(self._list.count() - 1)
-        if self._list.currentRow() < 0:
-            self._list.setCurrentRow(0)
+        if listed == [None, *(folder for folder, _ in overview.folders)]:
+            self._update_counts(overview)
+        else:
+            self._list_folders(overview, chosen)
         self._list.blockSignals(False)
         if chosen is not None and self.chosen_folder() is None:
             self.folder_chosen.emit(None)
@@ -76,7 +73,7 @@ class FolderPanel(QFrame):
         """Update the number of all photos while an index run adds to it."""
         item = self._list.item(0)
         if item is not None:
-            item.setText(f"{self.tr('All photos')}  ·  {texts.count_text(count)}")
+            item.setText(_counted(self.tr("All photos"), count))
 
     def set_indexing(self, is_indexing: bool) -> None:
         """While an index run is under way there is nothing to rescan."""
@@ -117,9 +114,25 @@ class FolderPanel(QFrame):
         shortcut.setContext(Qt.ShortcutContext.WidgetShortcut)
         shortcut.activated.connect(self._ask_removal)
 
+    def _list_folders(self, overview: LibraryOverview, chosen: Path | None) -> None:
+        self._list.clear()
+        self._add_item(self.tr("All photos"), None, overview.photos)
+        for folder, count in overview.folders:
+            self._add_item(texts.name_text(folder), folder, count)
+            if folder == chosen:
+                self._list.setCurrentRow(self._list.count() - 1)
+        if self._list.currentRow() < 0:
+            self._list.setCurrentRow(0)
+
+    def _update_counts(self, overview: LibraryOverview) -> None:
+        """The folders are the same: leave the list as it is under the user's hand."""
+        self.show_all_count(overview.photos)
+        for number, (folder, count) in enumerate(overview.folders, start=1):
+            self._list.item(number).setText(_counted(texts.name_text(folder), count))
+
     def _add_item(self, name: str, folder: Path | None, count: int) -> None:
         item = QListWidgetItem(theme.icon("library" if folder is None else "folder"), "")
-        item.setText(f"{name}  ·  {texts.count_text(count)}")
+        item.setText(_counted(name, count))
         item.setData(_FOLDER, folder)
         item.setToolTip(self.tr("Every folder") if folder is None else display_path(folder))
         self._list.addItem(item)
@@ -146,3 +159,7 @@ class FolderPanel(QFrame):
         folder = self.chosen_folder()
         if folder is not None:
             self.remove_wanted.emit(folder)
+
+
+def _counted(name: str, count: int) -> str:
+    return f"{name}  ·  {texts.count_text(count)}"

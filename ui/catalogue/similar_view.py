@@ -32,6 +32,7 @@ from ui.widgets.image_canvas import ImageCanvas
 
 _PANEL_PX = 252
 _STRIP_PX = 120
+_TILE_INSET_PX = 5  # as far as tiles lie from the edge of their view
 _QUERY_PX = 400
 _SLIDER_PER_UNIT = 100
 _SHOW_ALL = -1.0
@@ -178,11 +179,13 @@ class SimilarView(QFrame):
         panel.setLayout(box)
 
         self._duplicate_title = label(role="heading")
+        self._no_similar = label(self.tr("No other photo is similar enough."), role="muted")
         self._similar_title = label(role="heading")
+        for words in (self._duplicate_title, self._similar_title, self._no_similar):
+            words.setContentsMargins(_TILE_INSET_PX, 0, 0, 0)
         self._duplicate_strip.make_strip(_STRIP_PX)
         self._duplicate_strip.setModel(self._duplicates)
         self._duplicate_strip.setAccessibleName(self.tr("Near-duplicates"))
-        self._no_similar = label(self.tr("No other photo is similar enough."), role="muted")
         self._similar_grid.setModel(self._similar)
         self._similar_grid.setAccessibleName(self.tr("Similar photos"))
         hits = QFrame()
@@ -196,7 +199,7 @@ class SimilarView(QFrame):
         self._stack.addWidget(self._message)
         main = row(panel, spacing=0)
         right = column(self._stack)
-        right.setContentsMargins(18, 14, 10, 0)
+        right.setContentsMargins(12, 14, 10, 0)
         main.addLayout(right, 1)
         self.setLayout(main)
 

@@ -196,7 +196,6 @@ class ResultView(QFrame):
             self.tr("One scale"), tip=self.tr("Heat maps of all steps share one scale; else each has its own")
         )
         self._shared.setCheckable(True)
-        self._shared.setChecked(True)
         legend = QLabel()
         legend.setPixmap(QPixmap.fromImage(to_qimage(legend_image(*_LEGEND_PX))))
         legend.setToolTip(self.tr("Change against the step before"))

@@ -40,7 +40,7 @@ class StepListModel(QAbstractListModel):
         self._steps: list[InversionStep] = []
         self._pictures: list[QPixmap] = []
         self._heat: dict[int, QPixmap] = {}
-        self._is_scale_shared = True
+        self._is_scale_shared = False
 
     def clear(self) -> None:
         """Forget everything."""

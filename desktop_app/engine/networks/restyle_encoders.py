@@ -105,7 +105,7 @@ def stride_2_conv(x: Tensor, conv: nn.Conv2d) -> Tensor:
 class _IrSeStem(nn.Module):
     """IR-SE input layer and body."""
 
-    default_units = IR_SE50_UNITS
+    default_units: tuple[int, ...] = IR_SE50_UNITS
 
     def _build_backbone(self, shape: EncoderShape) -> None:
         self.input_layer = ir_se_input(shape.input_nc, shape.widths[0])
@@ -119,7 +119,7 @@ class _IrSeStem(nn.Module):
 class _ResNetStem(nn.Module):
     """ResNet34 input layer (7x7, PReLU, no max-pool) and body."""
 
-    default_units = RESNET34_UNITS
+    default_units: tuple[int, ...] = RESNET34_UNITS
 
     def _build_backbone(self, shape: EncoderShape) -> None:
         self.conv1 = nn.Conv2d(shape.input_nc, shape.widths[0], 7, 2, 3, bias=False)

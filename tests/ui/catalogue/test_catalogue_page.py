@@ -98,14 +98,28 @@ def test_added_folder_is_indexed_and_grows_live(
     _pages(qtbot, runner, 32)
     assert catalogue._stack.currentWidget() is catalogue._grid_page
     assert catalogue._count.text() == "32 photos"
+    runner.answer(LibraryRequest, overview(32))  # the folder is listed while the run goes on
+    assert catalogue._folders._list.count() == 2
     assert not catalogue._folders._rescan.isEnabled()
     notices: list[tuple[str, str]] = []
     catalogue.notice.connect(lambda *words: notices.append(words))
     handle.deliver_answer(_SUMMARY)
     runner.answer(LibraryRequest, overview(40, problems=1))
-    assert notices[0][0] == "Photos: 38 added, 1 could not be read in 3.2 s."
+    assert notices[0][0] == "38 photos added, 1 file left out in 3.2 s."
     assert catalogue._folders._rescan.isEnabled()
-    assert catalogue._folders._problems.text() == "1 file could not be read"
+    assert catalogue._folders._problems.text() == "2 files could not be read"
+
+
+def test_folders_and_links_that_lead_nowhere_are_listed_with_unreadable_files(
+    filled: CataloguePage, runner: FakeRunner
+) -> None:
+    locked = FileProblem(Path("/photos/locked"), "You may not read this folder.")
+    summary = IndexSummary(0, 0, 40, 0, 0, 0, (locked,), 0.1, 40)
+    runner.last(IndexRequest).deliver_answer(summary)
+    runner.answer(LibraryRequest, overview(40))
+    assert filled._overview is not None
+    assert filled._overview.problems == (locked,)
+    assert filled._folders._problems.isVisible()
 
 
 def test_cancelled_and_failed_runs_leave_the_grid(
