@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +13,7 @@ import numpy as np
 
 from desktop_app.cli.console import Console
 from desktop_app.core.errors import ResourceError, UserInputError, display_path
+from desktop_app.core.inversion_types import METHOD_NAMES, REFINE_ITERATIONS
 from desktop_app.core.types import (
     AlignedFace,
     DirectionsRequest,
@@ -24,6 +25,8 @@ from desktop_app.core.types import (
     InversionResult,
     InversionStep,
     InvertRequest,
+    Measure,
+    MeasureRequest,
     PasteMode,
     PhotoSource,
 )
@@ -50,6 +53,7 @@ class _Run:
         face: The aligned face.
         steps: All steps.
         warnings: What the user should know.
+        measures: Figures of the last step.
     """
 
     out: Path
@@ -57,6 +61,7 @@ class _Run:
     face: AlignedFace | None = None
     steps: list[InversionStep] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    measures: tuple[Measure, ...] = ()
 
 
 def register(subparsers: _Subparsers) -> None:
@@ -70,6 +75,7 @@ def register(subparsers: _Subparsers) -> None:
         "--face", type=_positive, default=1, metavar="N", help="which face, 1 = the largest (1)"
     )
     invert.add_argument("--model", default="", metavar="NAME", help="inversion model")
+    _add_method_options(invert)
     invert.add_argument(
         "--edit",
         type=_edit,
@@ -99,10 +105,44 @@ def register(subparsers: _Subparsers) -> None:
     directions.set_defaults(command=run_directions)
 
 
+def _add_method_options(invert: argparse.ArgumentParser) -> None:
+    invert.add_argument(
+        "--method",
+        choices=METHOD_NAMES,
+        default="",
+        help="inversion method (the one that the model's encoder is made for)",
+    )
+    invert.add_argument(
+        "--iterations", type=_positive, default=0, metavar="N", help="iterations of a method that optimises"
+    )
+    invert.add_argument(
+        "--refine",
+        type=_positive,
+        nargs="?",
+        const=REFINE_ITERATIONS,
+        default=0,
+        metavar="N",
+        help=f"tune the generator to the photo after the last step, N iterations ({REFINE_ITERATIONS})",
+    )
+    invert.add_argument(
+        "--toonify",
+        default="",
+        metavar="MODEL",
+        help="let the inversion model find the face and MODEL restyle it in the steps after that",
+    )
+    invert.add_argument(
+        "--first-steps", type=_steps, default=1, metavar="N", help="with --toonify: steps of the first (1)"
+    )
+
+
 def run_invert(args: argparse.Namespace, console: Console) -> dict[str, object]:
     """Invert, edit and paste back as asked; every step is written as soon as it is there."""
-    from desktop_app.jobs import invert_photo
+    from desktop_app.jobs import invert_photo, measure_face
 
+    if args.toonify and args.method not in ("", "bootstrap"):
+        raise UserInputError("Toonifying is a method of its own.", "Leave out --method.")
+    if args.method == "bootstrap" and not args.toonify:
+        raise UserInputError("This method needs a second model.", "Name it with --toonify MODEL.")
     if args.paste_back and args.aligned:
         raise UserInputError("An aligned picture has no photo to paste back into.", "Leave out --paste-back.")
     run = _Run(args.out)
@@ -113,10 +153,24 @@ def run_invert(args: argparse.Namespace, console: Console) -> dict[str, object]:
         face_index=args.face - 1,
         is_aligned=args.aligned,
         steps=args.steps,
+        method=args.method,
         model=args.model,
+        iterations=args.iterations,
+        refine=args.refine,
     )
+    if args.toonify:
+        request = replace(
+            request,
+            method="bootstrap",
+            model=args.toonify,
+            first_model=args.model or services.settings.inversion.model,
+            first_steps=args.first_steps,
+        )
     result = console.drive(invert_photo.run(request, services), lambda message: _take(message, run))
+    run.warnings.extend(dict.fromkeys(step.note for step in run.steps if step.note))
     _write_changes(run)
+    measured = console.drive(measure_face.run(MeasureRequest(result.session_id), services))
+    run.measures = measured.measures
     edit = Edit(strengths=tuple(args.edit))
     _export(result, edit, args, run=run, services=services, console=console)
     answer = _report(result, args, run)
@@ -178,6 +232,7 @@ def _take(message: object, run: _Run) -> None:
 
     if isinstance(message, AlignedFace):
         run.face = message
+        run.warnings.extend(message.notices)
         run.files["aligned"] = _named(run, "aligned.png")
         write_image(message.image, run.out / "aligned.png")
     elif isinstance(message, InversionStep):
@@ -255,6 +310,9 @@ def _report(result: InversionResult, args: argparse.Namespace, run: _Run) -> dic
     assert run.face is not None
     return {
         "model": result.model,
+        "method": result.method,
+        "tuned_from": result.tuned_from,
+        "measures": {one.name: round(one.value, 6) for one in run.measures},
         "photo": str(args.photo),
         "faces": run.face.faces,
         "face": args.face,
@@ -267,6 +325,7 @@ def _report(result: InversionResult, args: argparse.Namespace, run: _Run) -> dic
                 "l2": round(step.l2, 6),
                 "relative_change": round(step.relative_change, 6),
                 "seconds": round(step.seconds, 4),
+                "phase": step.phase,
             }
             for step in run.steps
         ],
@@ -288,7 +347,10 @@ def _show(answer: dict[str, object], run: _Run, console: Console) -> None:
     console.line(f"{answer['faces']} face(s), detector {answer['detector']}, model {answer['model']}")
     console.line("step       L2   change  seconds")
     for step in run.steps:
-        console.line(f"{step.index:4d}  {step.l2:7.4f}  {step.relative_change:7.3f}  {step.seconds:7.3f}")
+        figures = f"{step.index:4d}  {step.l2:7.4f}  {step.relative_change:7.3f}  {step.seconds:7.3f}"
+        console.line(f"{figures}  {step.phase}".rstrip())
+    for one in run.measures:
+        console.line(f"{one.name:8s} {one.value:8.4f}" + (f"  {one.note}" if one.note else ""))
     for warning in run.warnings:
         console.line(f"Note: {warning}")
     console.line(f"Wrote {display_path(run.out)}")

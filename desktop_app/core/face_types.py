@@ -93,7 +93,12 @@ class InvertRequest:
         points: Hand-placed points, or None to detect.
         is_aligned: The picture is an aligned face already: no detection, no crop.
         steps: Encoder passes, 1 to 20; 0: from the settings.
-        model: Model name; empty: from the settings.
+        model: Model name; empty: from the settings. Of a pair the one that ends.
+        method: Inversion method; empty: the one the model's encoder is made for.
+        iterations: Iterations of an optimising method; 0: the method's own number.
+        first_model: Model that starts a bootstrapping.
+        first_steps: Passes of that model.
+        refine: Iterations of tuning the generator to the photo after the last step; 0: none.
     """
 
     source: PhotoSource
@@ -102,6 +107,11 @@ class InvertRequest:
     is_aligned: bool = False
     steps: int = 0
     model: str = ""
+    method: str = ""
+    iterations: int = 0
+    first_model: str = ""
+    first_steps: int = 1
+    refine: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +124,10 @@ class AlignedFace:
         detector: `haar`, `yunet`, `manual` or `none`.
         faces: Faces found in the photo.
         start: The average image from which step 1 starts.
+        session_id: Key under which the steps are kept, from the first one on; a run that is
+            stopped can be edited and taken up again by it.
+        model: Model name.
+        notices: What the user should know about this photo and this model.
     """
 
     image: Image
@@ -121,6 +135,9 @@ class AlignedFace:
     detector: str
     faces: int
     start: Image
+    session_id: str = ""
+    model: str = ""
+    notices: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +156,7 @@ class InversionStep:
         losses: Further named values of the method, for example of an optimiser's loss terms.
         note: What the user should know about the step, for example which loss stood in for missing
             weights; else empty.
+        phase: Part of a run with several parts that the step belongs to, a word or two; else empty.
     """
 
     index: int
@@ -150,6 +168,7 @@ class InversionStep:
     seconds: float
     losses: tuple[tuple[str, float], ...] = ()
     note: str = ""
+    phase: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +181,8 @@ class InversionResult:
         steps: Steps done.
         seconds: Wall time of all steps.
         can_paste_back: False when the picture was aligned already.
+        method: Inversion method.
+        tuned_from: First step that renders with a tuned generator; 0: none does.
     """
 
     session_id: str
@@ -169,6 +190,8 @@ class InversionResult:
     steps: int
     seconds: float
     can_paste_back: bool
+    method: str = ""
+    tuned_from: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,16 +229,39 @@ class DirectionList:
 
 
 @dataclass(frozen=True, slots=True)
+class Mix:
+    """Rows of another inversion's code that take the place of one's own.
+
+    Attributes:
+        session_id: The other inversion, of a model with codes of the same size.
+        groups: Which rows: `coarse`, `middle`, `fine`.
+        strength: 0: own rows, 1: the other's; in between a blend of both.
+    """
+
+    session_id: str
+    groups: tuple[str, ...]
+    strength: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
 class Edit:
-    """An edited code.
+    """An edited code: first the mix, then the directions.
 
     Attributes:
         strengths: Direction name and strength; missing names count as 0.
         step: Which inversion step to start from; 0: the last one.
+        mix: Rows of another inversion, or None.
     """
 
     strengths: tuple[tuple[str, float], ...] = ()
     step: int = 0
+    mix: Mix | None = None
+
+    @property
+    def changes(self) -> bool:
+        """Whether it changes the step at all."""
+        has_mix = self.mix is not None and bool(self.mix.groups) and self.mix.strength != 0
+        return bool(self.strengths) or has_mix
 
 
 @dataclass(frozen=True, slots=True)

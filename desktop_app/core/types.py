@@ -32,11 +32,22 @@ from desktop_app.core.face_types import (
     InversionResult,
     InversionStep,
     InvertRequest,
+    Mix,
     PasteMode,
     PastePreview,
     PastePreviewRequest,
     QuadAnswer,
     QuadRequest,
+)
+from desktop_app.core.inversion_types import (
+    ContinueRequest,
+    FaceModelInfo,
+    FaceModelList,
+    FaceModelsRequest,
+    Measure,
+    MeasureRequest,
+    Measures,
+    MethodInfo,
 )
 from desktop_app.core.library_types import (
     FileProblem,
@@ -74,6 +85,7 @@ from desktop_app.core.model_types import (
 
 __all__ = [
     "AlignedFace",
+    "ContinueRequest",
     "DetectedFace",
     "DirectionInfo",
     "DirectionList",
@@ -85,6 +97,9 @@ __all__ = [
     "ExportKind",
     "ExportRequest",
     "ExportResult",
+    "FaceModelInfo",
+    "FaceModelList",
+    "FaceModelsRequest",
     "FacePoints",
     "FacesFound",
     "FileProblem",
@@ -102,6 +117,11 @@ __all__ = [
     "JobFailure",
     "LibraryOverview",
     "LibraryRequest",
+    "Measure",
+    "MeasureRequest",
+    "Measures",
+    "MethodInfo",
+    "Mix",
     "ModelInfo",
     "ModelList",
     "ModelsRequest",

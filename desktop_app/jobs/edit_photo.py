@@ -29,10 +29,7 @@ def run(
         name = services.faces.model_name(request.model)
         return DirectionList(name, tuple(direction.info for direction in directions))
 
-    from desktop_app.engine.invert.restyle import render
-
     start = time.perf_counter()
     session = services.faces.sessions.get(request.session_id)
-    code = services.faces.edited_code(session, request.edit)
-    image = render(services.faces.model(session.model), code)
+    image = services.faces.render_edit(session, request.edit)
     return EditResult(request.session_id, request.serial, image, time.perf_counter() - start)

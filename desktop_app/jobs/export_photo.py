@@ -12,10 +12,12 @@ from desktop_app.core.errors import UserInputError, display_path
 from desktop_app.core.types import ExportKind, ExportRequest, ExportResult, PasteMode, Progress
 
 if TYPE_CHECKING:
-    from desktop_app.jobs.face_services import FaceSession
+    from desktop_app.jobs.face_sessions import FaceSession
     from desktop_app.jobs.services import Services
 
 LATENTS_ENDING = ".npz"
+# Low-rank change of a tuned generator, beside the latents that were exported with it.
+DELTA_ENDING = ".generator_delta.safetensors"
 # From this ratio of crop to model output on, the user is told what becomes of fine detail.
 COARSE_RATIO = 1.25
 
@@ -35,7 +37,7 @@ def run(request: ExportRequest, services: Services) -> Generator[Progress, None,
     yield Progress(0, 3, text="Rendering")
     warnings: tuple[str, ...] = ()
     if request.kind is ExportKind.LATENTS:
-        _write_latents(request, session, services=services)
+        warnings = _write_latents(request, session, services=services)
     elif request.kind is ExportKind.FACE:
         _write_face(request, session, services=services)
     else:
@@ -79,13 +81,12 @@ def _is_same_file(first: Path, second: Path) -> bool:
 
 def _write_face(request: ExportRequest, session: FaceSession, *, services: Services) -> None:
     from desktop_app.engine.image_file import write_image
-    from desktop_app.engine.invert.restyle import render
 
-    model = services.faces.model(session.model)
-    write_image(render(model, services.faces.edited_code(session, request.edit)), request.target)
+    write_image(services.faces.render_edit(session, request.edit), request.target)
 
 
-def _write_latents(request: ExportRequest, session: FaceSession, *, services: Services) -> None:
+def _write_latents(request: ExportRequest, session: FaceSession, *, services: Services) -> tuple[str, ...]:
+    """Codes of all steps and of the edit; what tuning changed goes into a file beside them."""
     from desktop_app.engine.image_file import write_file
 
     edited = services.faces.edited_code(session, request.edit)
@@ -103,8 +104,15 @@ def _write_latents(request: ExportRequest, session: FaceSession, *, services: Se
             quad=quad,
             direction_names=names,
             strengths=strengths,
+            method=np.array(session.method),
+            tuned_from=np.array(session.tuned_from),
         ),
     )
+    if session.delta is None:
+        return ()
+    beside = request.target.with_name(request.target.stem + DELTA_ENDING)
+    session.delta.save(beside)
+    return (f"What tuning changed in the model was written to {display_path(beside.name)}.",)
 
 
 def _write_photo(
@@ -114,7 +122,6 @@ def _write_photo(
     from desktop_app.engine.align.paste_back import FacePaste, paste_back
     from desktop_app.engine.image_file import PhotoMetadata, read_metadata, write_image
     from desktop_app.engine.image_tensor import tensor_to_levels
-    from desktop_app.engine.invert.restyle import synthesize
 
     if not session.quad:
         raise UserInputError(
@@ -124,8 +131,8 @@ def _write_photo(
     model = services.faces.model(session.model)
     face = FacePaste(
         quad=session.quad,
-        edited=tensor_to_levels(synthesize(model, services.faces.edited_code(session, request.edit))),
-        reconstruction=tensor_to_levels(synthesize(model, session.code(request.edit.step))),
+        edited=tensor_to_levels(services.faces.synthesize_edit(session, request.edit)),
+        reconstruction=tensor_to_levels(services.faces.synthesize_step(session, request.edit.step)),
         blend=request.blend,
         mode=request.paste,
     )

@@ -3,98 +3,54 @@
 from __future__ import annotations
 
 import logging
-import uuid
 from collections import OrderedDict
 from collections.abc import Generator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from desktop_app.core.errors import UserInputError, WeightsError
+from desktop_app.core.errors import WeightsError
 from desktop_app.core.paths import AppPaths
 from desktop_app.core.settings import Settings
-from desktop_app.core.types import Edit, FloatArray, Image, PhotoSource, Progress
+from desktop_app.core.types import Edit, FloatArray, Image, Progress
+from desktop_app.jobs.face_sessions import FaceSession, SessionStore, synthesize_session
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from desktop_app.engine.align.face_detector import FaceDetector
     from desktop_app.engine.edit.directions import Direction
     from desktop_app.engine.invert.model import InversionModel
-    from desktop_app.engine.weights.store import ModelStore
+    from desktop_app.engine.invert.model_sizes import Work
+    from desktop_app.engine.networks.lpips_net import Lpips
+    from desktop_app.engine.weights.store import ModelCard, ModelStore
 
 _log = logging.getLogger(__name__)
 
 # A published model takes about 1 GB, so only the one in use and the one before it stay loaded.
 MODELS_KEPT = 2
-SESSIONS_KEPT = 4
-
-Quad = tuple[tuple[float, float], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class FaceSession:
-    """An open inversion.
+class Timings:
+    """Seconds of a pass and of an iteration by model, as they were measured in this run."""
 
-    Attributes:
-        session_id: Its key.
-        model: Model name.
-        codes: (steps, L, D) float32, one code a step.
-        aligned: The aligned face at the encoder's input size.
-        source: The photo; read again when the face is pasted back.
-        quad: Corners of the crop in the photo; empty for a picture that was aligned already.
-    """
+    def __init__(self) -> None:
+        self._measured: dict[tuple[str, str], float] = {}
 
-    session_id: str
-    model: str
-    codes: FloatArray
-    aligned: Image
-    source: PhotoSource
-    quad: Quad
+    def note(self, model: str, kind: str, seconds: float | None) -> None:
+        """Remember a measurement; the smaller of two counts, since other work only adds.
 
-    def code(self, step: int) -> FloatArray:
-        """The code (L, D) of a step, from 1; 0: the last one.
-
-        Raises:
-            UserInputError: There is no such step.
+        Args:
+            model: Model name.
+            kind: `pass` or `iteration`.
+            seconds: Wall time; None is no measurement.
         """
-        count = len(self.codes)
-        if not 0 <= step <= count:
-            raise UserInputError(f"The inversion has {count} steps; there is no step {step}.")
-        code: FloatArray = self.codes[step - 1]
-        return code
+        if seconds is None:
+            return
+        before = self._measured.get((model, kind), seconds)
+        self._measured[model, kind] = min(before, seconds)
 
-
-class SessionStore:
-    """The last few inversions; the one that was used longest ago is forgotten first."""
-
-    def __init__(self, kept: int = SESSIONS_KEPT) -> None:
-        self._kept = kept
-        self._sessions: OrderedDict[str, FaceSession] = OrderedDict()
-
-    def new_id(self) -> str:
-        """A key for a new session."""
-        return uuid.uuid4().hex
-
-    def add(self, session: FaceSession) -> None:
-        """Keep a session."""
-        self._sessions[session.session_id] = session
-        while len(self._sessions) > self._kept:
-            self._sessions.popitem(last=False)
-
-    def get(self, session_id: str) -> FaceSession:
-        """An open session.
-
-        Raises:
-            UserInputError: It was forgotten.
-        """
-        try:
-            self._sessions.move_to_end(session_id)
-        except KeyError:
-            raise UserInputError(
-                "This inversion is no longer open.", "Invert the photo again to go on."
-            ) from None
-        return self._sessions[session_id]
-
-    def __len__(self) -> int:
-        return len(self._sessions)
+    def of(self, model: str, kind: str) -> float | None:
+        """What was measured, or None."""
+        return self._measured.get((model, kind))
 
 
 class FaceServices:
@@ -113,7 +69,11 @@ class FaceServices:
         self._detector: FaceDetector | None = None
         self._models: OrderedDict[str, InversionModel] = OrderedDict()
         self._directions: dict[str, tuple[Direction, ...]] = {}
+        self._lpips: list[Lpips | None] = []
+        self._work: dict[str, Work] = {}
+        self._speed = 0.0
         self.sessions = SessionStore()
+        self.timings = Timings()
 
     @property
     def detector(self) -> FaceDetector:
@@ -184,16 +144,82 @@ class FaceServices:
                 return found
 
     def edited_code(self, session: FaceSession, edit: Edit) -> FloatArray:
-        """The code of a session after an edit, (L, D).
+        """The code of a session after an edit, (L, D): first the mix, then the directions.
 
         Raises:
-            UserInputError: An unknown direction or step.
+            UserInputError: An unknown direction or step, or the other face of a mix is not open or
+                of another size.
         """
         from desktop_app.engine.edit.directions import edit_code
+        from desktop_app.engine.edit.mix import mix_codes
 
         code = session.code(edit.step)
+        if edit.mix is not None:
+            other = self.sessions.get(edit.mix.session_id).code(0)
+            self.sessions.get(session.session_id)  # both were used now
+            code = mix_codes(code, other, groups=edit.mix.groups, strength=edit.mix.strength)
         strengths = [pair for pair in edit.strengths if pair[1] != 0]
         return edit_code(code, self.directions(session.model), strengths) if strengths else code
+
+    def synthesize_edit(self, session: FaceSession, edit: Edit) -> Tensor:
+        """The edited face, (1, 3, H, W) float32, not clipped, with the session's tuned generator.
+
+        Raises:
+            UserInputError: The edit does not fit the session.
+        """
+        code = self.edited_code(session, edit)
+        return synthesize_session(session, self.model(session.model), code, step=edit.step)
+
+    def synthesize_step(self, session: FaceSession, step: int) -> Tensor:
+        """The same of a step as it is."""
+        model = self.model(session.model)
+        return synthesize_session(session, model, session.code(step), step=step)
+
+    def render_edit(self, session: FaceSession, edit: Edit) -> Image:
+        """The edited face, (H, W, 3) uint8."""
+        from desktop_app.engine.image_tensor import tensor_to_image
+
+        return tensor_to_image(self.synthesize_edit(session, edit))
+
+    def expected_seconds(self, card: ModelCard) -> tuple[float, float, bool]:
+        """Seconds of a pass and of an iteration with a model, and whether both were measured.
+
+        What was not measured in this run is estimated: operations by the speed of this machine.
+
+        Raises:
+            WeightsError: The card does not describe an inversion model.
+        """
+        from desktop_app.engine.device import choose_device, set_threads
+        from desktop_app.engine.invert.model_sizes import BACKWARD_FACTOR, machine_speed, work_of
+
+        a_pass, an_iteration = (self.timings.of(card.name, kind) for kind in ("pass", "iteration"))
+        if card.sha256 not in self._work:
+            self._work[card.sha256] = work_of(card)
+        if not self._speed:
+            set_threads(self._settings.engine.threads)
+            self._speed = machine_speed(choose_device(self._settings.engine.device))
+        work = self._work[card.sha256]
+        pass_s = (work.encoder + work.generator) / self._speed
+        iteration_s = BACKWARD_FACTOR * work.generator / self._speed
+        return (
+            pass_s if a_pass is None else a_pass,
+            iteration_s if an_iteration is None else an_iteration,
+            a_pass is not None,
+        )
+
+    def lpips(self) -> Lpips | None:
+        """The perceptual distance when its weights are there, loaded once.
+
+        Raises:
+            WeightsError: They are there, but damaged.
+        """
+        if not self._lpips:
+            from desktop_app.engine.device import choose_device
+            from desktop_app.engine.metrics.lpips import load_lpips
+
+            device = choose_device(self._settings.engine.device)
+            self._lpips.append(load_lpips(self._store, device=device))
+        return self._lpips[0]
 
     def _stored_directions(self, model: InversionModel) -> tuple[Direction, ...] | None:
         from desktop_app.engine.edit.directions import load_directions
@@ -220,6 +246,7 @@ class FaceServices:
         """
         self._directions.clear()
         self._models.pop(removed, None)
+        self._lpips.clear()
 
 
 def _calibrated_closed_form(model: InversionModel) -> Generator[Progress, None, tuple[Direction, ...]]:

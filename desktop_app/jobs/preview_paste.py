@@ -20,7 +20,6 @@ def run(request: PastePreviewRequest, services: Services) -> Generator[object, N
     """
     from desktop_app.engine.align.paste_back import FacePaste, paste_back
     from desktop_app.engine.image_tensor import tensor_to_levels
-    from desktop_app.engine.invert.restyle import synthesize
     from desktop_app.jobs.preview_photo import reduced_photo
 
     session = services.faces.sessions.get(request.session_id)
@@ -32,12 +31,10 @@ def run(request: PastePreviewRequest, services: Services) -> Generator[object, N
     photo, width_px, height_px = reduced_photo(session.source, services, max_px=request.max_px)
     yield None
     across, down = photo.shape[1] / width_px, photo.shape[0] / height_px
-    model = services.faces.model(session.model)
-    edited = services.faces.edited_code(session, request.edit)
     paste = FacePaste(
         quad=tuple((x * across, y * down) for x, y in session.quad),
-        edited=tensor_to_levels(synthesize(model, edited)),
-        reconstruction=tensor_to_levels(synthesize(model, session.code(request.edit.step))),
+        edited=tensor_to_levels(services.faces.synthesize_edit(session, request.edit)),
+        reconstruction=tensor_to_levels(services.faces.synthesize_step(session, request.edit.step)),
         blend=request.blend,
         mode=request.paste,
     )

@@ -43,7 +43,7 @@ def test_every_step_is_written(capsys: pytest.CaptureFixture[str], tmp_path: Pat
     assert answer["faces"] == 1
     steps = answer["steps"]
     assert isinstance(steps, list)
-    assert [set(step) for step in steps] == [{"index", "l2", "relative_change", "seconds"}] * 3
+    assert [set(step) for step in steps] == [{"index", "l2", "relative_change", "seconds", "phase"}] * 3
     assert [step["index"] for step in steps] == [1, 2, 3]
     report = json.loads((out / "report.json").read_text(encoding="utf-8"))
     assert report == answer
@@ -51,6 +51,32 @@ def test_every_step_is_written(capsys: pytest.CaptureFixture[str], tmp_path: Pat
         assert image.size == (SIZE, SIZE)
     with np.load(out / "latents.npz") as stored:
         assert len(stored["w_plus"]) == 3
+
+
+def test_methods_tuning_and_two_models(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, data: Path
+) -> None:
+    photo = str(save_picture(tmp_path / "face.png", 1, width=64, height=64))
+    write_tiny_model(data / "models", name="restyle_psp.tiny_toon", domain="toon")
+    plain = ["invert", photo, "--aligned", "--model", MODEL, "--steps", "2"]
+    code, answer = _run(
+        capsys, data, *plain, "--method", "hybrid", "--iterations", "4", "--out", str(tmp_path / "hybrid")
+    )
+    assert (code, answer["method"]) == (0, "hybrid")
+    assert [step["phase"] for step in answer["steps"]][:3] == ["encoder", "encoder", "search"]
+    assert set(answer["measures"]) >= {"l2", "ms_ssim", "seconds"}
+    code, answer = _run(capsys, data, *plain, "--refine", "5", "--out", str(tmp_path / "tuned"))
+    assert (code, answer["tuned_from"]) == (0, 3)
+    assert (tmp_path / "tuned" / "latents.generator_delta.safetensors").is_file()
+    assert any("tuned to this photo" in warning for warning in answer["warnings"])
+    toonify = ["--toonify", "restyle_psp.tiny_toon", "--out", str(tmp_path / "toon")]
+    code, answer = _run(capsys, data, *plain, *toonify)
+    assert (code, answer["model"]) == (0, "restyle_psp.tiny_toon")
+    assert [step["phase"] for step in answer["steps"]] == ["face", "toon", "toon"]
+    code, answer = _run(capsys, data, *plain, *toonify, "--method", "restyle")
+    assert (code, "--method" in answer["hint"]) == (1, True)
+    code, answer = _run(capsys, data, *plain, "--method", "bootstrap", "--out", str(tmp_path / "x"))
+    assert (code, "--toonify" in answer["hint"]) == (1, True)
 
 
 @needs_data

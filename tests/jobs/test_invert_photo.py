@@ -17,7 +17,7 @@ from desktop_app.core.types import (
     Progress,
 )
 from desktop_app.jobs import invert_photo
-from desktop_app.jobs.face_services import SESSIONS_KEPT
+from desktop_app.jobs.face_sessions import SESSIONS_KEPT
 from tests.library import drive
 from tests.pictures import picture
 from tests.tiny_inverter import (
@@ -116,10 +116,10 @@ def test_an_unknown_model_is_told(tmp_path: Path) -> None:
         drive(invert_photo.run(InvertRequest(PHOTO, points=POINTS, model="x.y"), face_services(tmp_path)))
 
 
-def test_cancelling_leaves_no_session(tmp_path: Path) -> None:
+def test_cancelling_before_the_first_step_leaves_no_session(tmp_path: Path) -> None:
     services = face_services(tmp_path)
     job = invert_photo.run(InvertRequest(PHOTO, points=POINTS, steps=5), services)
-    while not isinstance(next(job), InversionStep):
+    while not isinstance(next(job), AlignedFace):
         pass
     job.close()
     assert len(services.faces.sessions) == 0

@@ -1,4 +1,4 @@
-"""Encoder bootstrapping: one step of a first model, then steps of a second (Toonify).
+"""Encoder bootstrapping: a step or more of a first model, then steps of a second (Toonify).
 
 Source: ReStyle (Alaluf et al., 2021), "encoder bootstrapping"; reference, section 5. The second
 model adds its residuals to the first model's code; its own average code is never used.
@@ -6,6 +6,7 @@ model adds its residuals to the first model's code; its own average code is neve
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 
 import torch
@@ -19,7 +20,7 @@ from desktop_app.engine.invert.restyle import MAX_STEPS, Pass, passes, prepare
 from desktop_app.engine.invert.steps import StepRecorder
 from desktop_app.engine.metrics.l2 import l2
 
-BOOTSTRAP_NOTE = "Started from '{first}'; step 1 is that model's own inversion."
+BOOTSTRAP_NOTE = "Started from '{first}'; step {steps} is that model's own inversion."
 
 
 def check_pair(first: InversionModel, second: InversionModel) -> None:
@@ -39,21 +40,24 @@ def check_pair(first: InversionModel, second: InversionModel) -> None:
         raise WeightsError(f"The models '{first.name}' and '{second.name}' look at pictures of other sizes.")
 
 
-def bootstrap_passes(first: InversionModel, second: InversionModel, x: Tensor) -> Iterator[Pass]:
-    """The first model's one pass, then passes of the second without end.
+def bootstrap_passes(
+    first: InversionModel, second: InversionModel, x: Tensor, *, first_steps: int = 1
+) -> Iterator[Pass]:
+    """The first model's passes, then passes of the second without end.
 
     Args:
         first: Model whose average image and code start the loop.
         second: Model that goes on.
         x: Pictures, (B, 3, h, w).
+        first_steps: Passes of the first model.
     """
-    start = next(passes(first, x))
-    yield start
+    for start in itertools.islice(passes(first, x), first_steps):
+        yield start
     yield from passes(second, x, w_plus=start.w_plus, y_small=start.y_small)
 
 
 def bootstrap(
-    first: InversionModel, second: InversionModel, image: Image, *, steps: int
+    first: InversionModel, second: InversionModel, image: Image, *, steps: int, first_steps: int = 1
 ) -> Iterator[InversionStep]:
     """Invert with `first`, then restyle with `second`.
 
@@ -62,23 +66,26 @@ def bootstrap(
         second: For example `restyle_psp.toonify`.
         image: An aligned picture, (H, W, 3) uint8.
         steps: Passes of the second model, 1 to 20; the authors recommend 1 or 2.
+        first_steps: Passes of the first model, 1 to 20; the authors take 1.
 
     Yields:
-        `steps + 1` steps; the first is the first model's inversion.
+        `first_steps + steps` steps; those of the first model come first.
 
     Raises:
         UserInputError: `steps` is out of range.
         WeightsError: The models do not fit, or produced values that are no numbers.
         ResourceError: Out of memory.
     """
-    if not 1 <= steps <= MAX_STEPS:
-        raise UserInputError(f"The number of steps must be 1 to {MAX_STEPS}, not {steps}.")
+    for count in (steps, first_steps):
+        if not 1 <= count <= MAX_STEPS:
+            raise UserInputError(f"The number of steps must be 1 to {MAX_STEPS}, not {count}.")
     check_pair(first, second)
     with torch.inference_mode(), memory_errors_translated("invert the face"):
         x = prepare(first, image)
-    recorder = StepRecorder(second.name, first.average_output, note=BOOTSTRAP_NOTE.format(first=first.name))
-    loop = bootstrap_passes(first, second, x)
-    for _ in range(steps + 1):
+    note = BOOTSTRAP_NOTE.format(first=first.name, steps=first_steps)
+    recorder = StepRecorder(second.name, first.average_output, note=note)
+    loop = bootstrap_passes(first, second, x, first_steps=first_steps)
+    for _ in range(first_steps + steps):
         recorder.resume()
         with torch.inference_mode(), memory_errors_translated("invert the face"):
             done = next(loop)

@@ -28,6 +28,8 @@ class DomainPreset:
             pictures in a square with black bars.
         needs_alignment: Faces have to be cut out as FFHQ does before.
         directions: Kinds of edit directions that are known for the published generator.
+        starts_from: Domains whose models can start a bootstrapping that a model of this one ends.
+        short: What such a picture is, in a word.
     """
 
     name: str
@@ -39,6 +41,8 @@ class DomainPreset:
     row_fraction: tuple[float, float] = (0.0, 1.0)
     needs_alignment: bool = False
     directions: tuple[str, ...] = ("sefa",)
+    starts_from: tuple[str, ...] = ()
+    short: str = ""
 
     def rows(self, height_px: int) -> slice:
         """Visible rows of a square picture of this height."""
@@ -66,6 +70,7 @@ PRESETS: tuple[DomainPreset, ...] = (
         e4e_encoder="ProgressiveBackboneEncoder",
         needs_alignment=True,
         directions=("interfacegan", "ganspace", "sefa"),
+        short="face",
     ),
     DomainPreset(
         "toonify",
@@ -75,6 +80,18 @@ PRESETS: tuple[DomainPreset, ...] = (
         psp_encoder="BackboneEncoder",
         e4e_encoder="",
         needs_alignment=True,
+        starts_from=("faces",),
+        short="toon",
+    ),
+    DomainPreset(
+        "toon",
+        "Cartoon faces",
+        (),
+        0,
+        e4e_encoder="",
+        needs_alignment=True,
+        starts_from=("faces",),
+        short="toon",
     ),
     DomainPreset(
         "cars",
@@ -83,17 +100,18 @@ PRESETS: tuple[DomainPreset, ...] = (
         512,
         row_fraction=(1 / 8, 7 / 8),
         directions=("ganspace", "sefa"),
+        short="car",
     ),
-    DomainPreset("church", "Churches (LSUN Church)", ("church_encode",), 256),
-    DomainPreset("horse", "Horses (LSUN Horse)", ("horse_encode",), 256, psp_encoder=""),
-    DomainPreset("wild", "Wild animals (AFHQ Wild)", ("afhq_wild_encode",), 512),
+    DomainPreset("church", "Churches (LSUN Church)", ("church_encode",), 256, short="church"),
+    DomainPreset("horse", "Horses (LSUN Horse)", ("horse_encode",), 256, psp_encoder="", short="horse"),
+    DomainPreset("wild", "Wild animals (AFHQ Wild)", ("afhq_wild_encode",), 512, short="wild animal"),
 )
 _BY_NAME = {preset.name: preset for preset in PRESETS}
 
 
 def preset_named(name: str) -> DomainPreset:
     """The preset of a card; an unknown name is a domain of the user's own, shown whole."""
-    return _BY_NAME.get(name) or DomainPreset(name, name, (), 0)
+    return _BY_NAME.get(name) or DomainPreset(name, name, (), 0, short=name)
 
 
 def preset_of_options(opts: Mapping[str, Any]) -> DomainPreset:

@@ -103,7 +103,7 @@ def invert_in_domain(
             loss.backward()
             optimiser.step()
         if i + 1 == options.iterations or (i + 1) % options.report_every == 0:
-            with torch.no_grad():
+            with torch.no_grad(), memory_errors_translated("optimise the face"):
                 y = model.decode(code)
                 found = recorder.record(code, y, l2=l2(model.pool(y), x), losses=numbers(terms))
             yield found

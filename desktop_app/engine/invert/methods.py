@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 from desktop_app.core.errors import UserInputError, WeightsError
 from desktop_app.core.types import FloatArray, Image, InversionStep, Progress
@@ -23,6 +24,13 @@ from desktop_app.engine.networks.vgg16 import Vgg16Features
 Steps = Iterator[InversionStep | Progress]
 HYBRID_RATE = 0.01
 HYBRID_ITERATIONS = 200
+# Encoders that answer with one w and small differences to it: nearer to W, so that edits work better.
+E4E_ENCODERS = (
+    "ProgressiveBackboneEncoder",
+    "ResNetProgressiveBackboneEncoder",
+    "Encoder4Editing",
+    "SingleStyleCodeEncoder",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +64,7 @@ class MethodOptions:
         done: Iterations done before, when an optimisation is taken up again.
         resize_outputs: ReStyle hands out pictures of the encoder's input size.
         optimises_noise: Karras: noise maps are optimised too.
+        first_steps: Bootstrapping: passes of the first model.
         seed: Of everything random.
     """
 
@@ -66,11 +75,28 @@ class MethodOptions:
     done: int = 0
     resize_outputs: bool = False
     optimises_noise: bool = True
+    first_steps: int = 1
     seed: int = 123
 
     def interval(self, iterations: int) -> int:
         """Iterations between two steps of a run of so many."""
         return self.report_every or max(1, (iterations - self.done) // 20)
+
+
+class SizesForMethods(Protocol):
+    """What decides whether a method fits: a loaded model, or its card alone."""
+
+    @property
+    def name(self) -> str:
+        """Model name."""
+
+    @property
+    def input_nc(self) -> int:
+        """Channels of the encoder's input."""
+
+    @property
+    def n_styles(self) -> int:
+        """Rows of a code."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,14 +110,23 @@ class InversionMethod:
         run: The call.
         fits: Whether a model can be used with it.
         needs_first: A second model has to start (`MethodInputs.first`).
+        uses_steps: The number of encoder passes counts.
+        iterations: Iterations of its optimiser unless the user says otherwise; 0: it has none.
     """
 
     name: str
     title: str
     sentence: str
     run: Callable[[MethodInputs, MethodOptions], Steps]
-    fits: Callable[[InversionModel], bool]
+    fits: Callable[[SizesForMethods], bool]
     needs_first: bool = False
+    uses_steps: bool = False
+    iterations: int = 0
+
+    def title_with(self, encoder_type: str) -> str:
+        """The title for a model: ReStyle and one pass are named after the encoder's family."""
+        family = "e4e" if encoder_type in E4E_ENCODERS else "pSp"
+        return self.title.format(family=family)
 
 
 def _restyle(inputs: MethodInputs, options: MethodOptions) -> Steps:
@@ -113,7 +148,9 @@ def _bootstrap(inputs: MethodInputs, options: MethodOptions) -> Steps:
         raise WeightsError("Bootstrapping needs a second model to start from.")
     if options.start is not None:  # the first model's part is done
         return invert(inputs.model, inputs.image, steps=options.steps, start=options.start)
-    return bootstrap(inputs.first, inputs.model, inputs.image, steps=options.steps)
+    return bootstrap(
+        inputs.first, inputs.model, inputs.image, steps=options.steps, first_steps=options.first_steps
+    )
 
 
 def _idinvert(inputs: MethodInputs, options: MethodOptions) -> Steps:
@@ -176,15 +213,15 @@ def _relative_change(step: InversionStep, first: InversionStep) -> float:
     return float(step.change_map.mean()) ** 0.5 / size if size > 0 else 0.0
 
 
-def _has_encoder_that_refines(model: InversionModel) -> bool:
+def _has_encoder_that_refines(model: SizesForMethods) -> bool:
     return model.input_nc > 3
 
 
-def _is_one_pass(model: InversionModel) -> bool:
+def _is_one_pass(model: SizesForMethods) -> bool:
     return model.input_nc <= 3
 
 
-def _any(model: InversionModel) -> bool:
+def _any(model: SizesForMethods) -> bool:
     return model.n_styles > 0
 
 
@@ -193,14 +230,15 @@ METHODS: dict[str, InversionMethod] = {
     for method in (
         InversionMethod(
             "restyle",
-            "ReStyle",
+            "ReStyle-{family}",
             "The encoder looks at the photo and its own last result, several times; quick and editable.",
             _restyle,
             _has_encoder_that_refines,
+            uses_steps=True,
         ),
         InversionMethod(
             "one_pass",
-            "One pass (pSp, e4e)",
+            "One pass ({family})",
             "The encoder answers at once; the quickest, and the least like the photo.",
             _one_pass,
             _is_one_pass,
@@ -212,6 +250,7 @@ METHODS: dict[str, InversionMethod] = {
             _bootstrap,
             _has_encoder_that_refines,
             needs_first=True,
+            uses_steps=True,
         ),
         InversionMethod(
             "idinvert",
@@ -219,6 +258,7 @@ METHODS: dict[str, InversionMethod] = {
             "Starts from the encoder and optimises without leaving the codes that the encoder knows.",
             _idinvert,
             _any,
+            iterations=InDomainOptions().iterations,
         ),
         InversionMethod(
             "karras_w",
@@ -226,6 +266,7 @@ METHODS: dict[str, InversionMethod] = {
             "Searches one w for all layers, with noise; slow, edits well, keeps little detail.",
             _karras(Space.W),
             _any,
+            iterations=ProjectionOptions().iterations,
         ),
         InversionMethod(
             "karras_w_plus",
@@ -233,6 +274,7 @@ METHODS: dict[str, InversionMethod] = {
             "Searches a row for each layer, with noise; slow, close to the photo, edits badly.",
             _karras(Space.W_PLUS),
             _any,
+            iterations=ProjectionOptions().iterations,
         ),
         InversionMethod(
             "hybrid",
@@ -240,14 +282,40 @@ METHODS: dict[str, InversionMethod] = {
             "Starts from the encoder's last step and optimises from there; closest to the photo.",
             _hybrid,
             _any,
+            uses_steps=True,
+            iterations=HYBRID_ITERATIONS,
         ),
     )
 }
 
 
-def fitting_methods(model: InversionModel) -> list[InversionMethod]:
+def fitting_methods(model: SizesForMethods) -> list[InversionMethod]:
     """Methods that can run on a model, in the order of the registry."""
     return [method for method in METHODS.values() if method.fits(model)]
+
+
+def natural_method(model: SizesForMethods) -> str:
+    """The method that a model's encoder is made for."""
+    return "restyle" if _has_encoder_that_refines(model) else "one_pass"
+
+
+def fitting_method(name: str, model: SizesForMethods) -> InversionMethod:
+    """The method of a name, which has to fit the model.
+
+    Raises:
+        UserInputError: There is no such method.
+        WeightsError: The model does not fit it.
+    """
+    method = METHODS.get(name)
+    if method is None:
+        raise UserInputError(f"There is no inversion method '{name}'.", f"Known: {', '.join(METHODS)}.")
+    if not method.fits(model):
+        fitting = ", ".join(one.name for one in fitting_methods(model))
+        raise WeightsError(
+            f"The model '{model.name}' cannot be used with the method '{name}'.",
+            f"It can be used with: {fitting}.",
+        )
+    return method
 
 
 def run_method(name: str, inputs: MethodInputs, options: MethodOptions | None = None) -> Steps:
@@ -260,13 +328,4 @@ def run_method(name: str, inputs: MethodInputs, options: MethodOptions | None = 
         UserInputError: There is no such method.
         WeightsError: The model does not fit it.
     """
-    method = METHODS.get(name)
-    if method is None:
-        raise UserInputError(f"There is no inversion method '{name}'.", f"Known: {', '.join(METHODS)}.")
-    if not method.fits(inputs.model):
-        fitting = ", ".join(m.title for m in fitting_methods(inputs.model))
-        raise WeightsError(
-            f"The model '{inputs.model.name}' cannot be used with '{method.title}'.",
-            f"It can be used with: {fitting}.",
-        )
-    return method.run(inputs, options or MethodOptions())
+    return fitting_method(name, inputs.model).run(inputs, options or MethodOptions())

@@ -159,11 +159,13 @@ def build_inversion_model(
         WeightsError: The card or the weights do not fit.
     """
     with torch.device("meta"):  # no memory and no time for values that are replaced
-        generator, encoder, shape = _networks(card)
+        generator, encoder, shape = networks_of(card)
     tensors = {k: v.float() if v.is_floating_point() else v for k, v in tensors.items()}
     average = tensors.get("latent_avg")
     if average is None:
         raise WeightsError(f"The weights of '{card.name}' hold no 'latent_avg'.")
+    if not bool(average.isfinite().all()):
+        raise WeightsError(f"The average code of '{card.name}' holds values that are no numbers.")
     for network, prefix, what in ((generator, "decoder.", "generator"), (encoder, "encoder.", "encoder")):
         load_strict(network, _below(tensors, prefix), what=f"the {what} of '{card.name}'", assign=True)
     for network in (generator, encoder):
@@ -190,7 +192,12 @@ def model_tensors(model_encoder: nn.Module, generator: Generator, w_avg: Tensor)
     return tensors
 
 
-def _networks(card: ModelCard) -> tuple[Generator, nn.Module, EncoderShape]:
+def networks_of(card: ModelCard) -> tuple[Generator, nn.Module, EncoderShape]:
+    """Networks of the sizes a card states, with random weights (none on the meta device).
+
+    Raises:
+        WeightsError: The card does not describe a model.
+    """
     try:
         g = card.config["generator"]
         e = dict(card.config["encoder"])

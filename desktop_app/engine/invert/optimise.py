@@ -133,7 +133,7 @@ def project(
             terms = search.step(i)
         is_last = i + 1 == options.iterations
         if is_last or (i + 1 - options.done) % options.report_every == 0:
-            with torch.no_grad():
+            with torch.no_grad(), memory_errors_translated("optimise the face"):
                 y = search.render()
                 found = recorder.record(search.codes(), y, l2=l2(model.pool(y), search.x), losses=terms)
             yield found

@@ -92,6 +92,14 @@ class GeneratorDelta:
             device = layers[name].weight.device
             layers[name].delta = (left.to(device), right.to(device))
 
+    def copied(self) -> GeneratorDelta:
+        """The same change now, for keeping while this one goes on changing."""
+        factors = {
+            name: (left.detach().clone(), right.detach().clone())
+            for name, (left, right) in self.factors.items()
+        }
+        return GeneratorDelta(self.model, factors)
+
     def save(self, file: Path) -> None:
         """Write the factors as safetensors.
 
@@ -217,7 +225,11 @@ def refine(
             enough, terms = tuning.step(code, x, optimiser=optimiser, stop_at_l2=options.stop_at_l2)
         is_last = enough or i + 1 == options.iterations
         if is_last or (i + 1) % options.report_every == 0:
-            with torch.no_grad(), attached(delta, model.generator):
+            with (
+                torch.no_grad(),
+                memory_errors_translated("tune the model"),
+                attached(delta, model.generator),
+            ):
                 y = model.decode(code)
                 found = recorder.record(code, y, l2=l2(model.pool(y), x), losses=numbers(terms))
             yield found

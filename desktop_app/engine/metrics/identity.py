@@ -26,7 +26,9 @@ ARCHITECTURE = "ir_se50_112"
 class PictureEmbedder(Protocol):
     """What is needed of a contrastive encoder."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """Model name."""
 
     def embed(self, images: Sequence[Image]) -> FloatArray:
         """Pictures to unit-length rows, (B, D)."""
