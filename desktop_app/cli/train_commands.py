@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 
     _Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]
 
-METHOD_NAMES = ("simclr", "moco")
+METHOD_NAMES = (
+    "simclr", "moco", "moco_v2", "hard", "supcon", "facenet", "pair", "n_pair", "byol", "dino", "vicreg",
+)  # fmt: skip
+ALIKE_NAMES = ("views", "crops", "bursts", "folders", "people", "groups", "labels")
 # Stored squares are larger than a view, so that a crop need not be blown up.
 STORED_PER_VIEW = 1.75
 USED_PER_VIEW = 1.5
@@ -33,6 +36,7 @@ def register(subparsers: _Subparsers) -> None:
 def train_contrastive(args: argparse.Namespace, console: Console) -> dict[str, object]:
     """Run or resume a contrastive training and write its model."""
     from desktop_app.engine.device import memory_errors_translated, set_threads
+    from desktop_app.training.alike import find_alike
     from desktop_app.training.config import config_to_dict
     from desktop_app.training.contrastive import ContrastiveTraining, ModelWords, write_encoder
     from desktop_app.training.datasets import load_pictures
@@ -48,8 +52,13 @@ def train_contrastive(args: argparse.Namespace, console: Console) -> dict[str, o
     side = round(config.encoder.view_px * STORED_PER_VIEW)
     pictures = console.drive(load_pictures(args.pictures, args.out / "pictures", side=side))
     console.line(f"{len(pictures)} pictures, {pictures.left_out} left out because they cannot be read.")
+    alike = find_alike(pictures.files, config.similarity, table=args.labels)
+    if alike.shared:
+        console.line(f"{alike.shared} of them belong together with others (by {config.similarity}).")
     with memory_errors_translated("train"):
-        training = ContrastiveTraining(config, pictures, run)
+        training = ContrastiveTraining(config, pictures, run, alike=alike, start=console.paths.models)
+        if training.has_start:
+            console.line(f"Begins with the published weights of {config.encoder.network}.")
         if not training.restore():
             run.describe({**config_to_dict(config), "pictures": len(pictures)})
         console.drive(training.steps())
@@ -72,7 +81,7 @@ def train_contrastive(args: argparse.Namespace, console: Console) -> dict[str, o
 
 
 def _config(args: argparse.Namespace) -> ContrastiveConfig:
-    from desktop_app.training.config import METHODS, ContrastiveConfig
+    from desktop_app.training.config import METHODS, ContrastiveConfig, Similarity
 
     config = replace(ContrastiveConfig(), **METHODS[args.method])
     config = replace(config, images=args.images, seed=args.seed, precision=args.precision)
@@ -85,6 +94,9 @@ def _config(args: argparse.Namespace) -> ContrastiveConfig:
     if args.size:
         used_px = round(args.size * USED_PER_VIEW)
         config = replace(config, encoder=replace(config.encoder, view_px=args.size, input_px=used_px))
+    if args.alike:
+        config = replace(config, similarity=Similarity(args.alike))
+    config = replace(config, encoder=replace(config.encoder, network=args.encoder))
     return replace(config, views=_views(args, config.views))
 
 
@@ -114,7 +126,14 @@ def _add_contrastive(kinds: argparse._SubParsersAction[argparse.ArgumentParser])
     parser.add_argument("--out", type=Path, required=True, help="folder of the run")
     parser.add_argument("--images", type=_count, default=300_000, help="pictures seen in all; 0: untrained")
     parser.add_argument("--resume", action="store_true", help="continue from the run's checkpoint")
-    parser.add_argument("--method", choices=METHOD_NAMES, default="simclr", help="where negatives come from")
+    parser.add_argument("--method", choices=METHOD_NAMES, default="simclr", help="a row of choices")
+    parser.add_argument("--alike", choices=ALIKE_NAMES, help="what counts as alike; default: the method's")
+    parser.add_argument(
+        "--labels", type=Path, metavar="CSV", help="columns file and label, for --alike labels"
+    )
+    parser.add_argument(
+        "--encoder", default="builtin", metavar="NETWORK", help="builtin, timm:<model> or open_clip:<model>"
+    )
     parser.add_argument("--batch", type=_count, default=0, help="pictures of one step; 0: the method's")
     parser.add_argument(
         "--size", type=int, default=0, choices=(0, 32, 64, 96, 128), help="input side in pixels"

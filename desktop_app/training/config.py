@@ -13,6 +13,25 @@ from desktop_app.core.errors import UserInputError
 _Config = TypeVar("_Config")
 
 
+class Similarity(StrEnum):
+    """What counts as alike: the distribution that positive pairs are drawn from."""
+
+    VIEWS = "views"
+    """Two changed views of one picture: crop, stretch, mirror image, colours (SimCLR)."""
+    CROPS = "crops"
+    """Two parts of one picture, their colours as they are."""
+    BURSTS = "bursts"
+    """Pictures taken within seconds of each other, by the capture time in the file."""
+    FOLDERS = "folders"
+    """Pictures of one folder, such as an album or a class."""
+    PEOPLE = "people"
+    """Pictures of one person: a folder for each person, or the labels of a list."""
+    GROUPS = "groups"
+    """Pictures that the user marked as belonging together, given as a list."""
+    LABELS = "labels"
+    """Pictures with one label of a list."""
+
+
 class Dissimilarity(StrEnum):
     """Where the negatives come from."""
 
@@ -20,6 +39,45 @@ class Dissimilarity(StrEnum):
     """The other pictures of the batch (SimCLR)."""
     QUEUE = "queue"
     """Earlier keys of a slowly moving copy of the encoder (MoCo)."""
+    HARD = "hard"
+    """Of the batch, those that are taken for alike most easily."""
+    NONE = "none"
+    """No negatives: a slow teacher or the spread of the batch keeps the projections apart."""
+
+
+class HeadKind(StrEnum):
+    """What stands between features and loss."""
+
+    PROJECTION = "projection"
+    """A small network to the space that is compared (SimCLR)."""
+    PROTOTYPES = "prototypes"
+    """A projection, then the similarity to learned prototypes (DINO)."""
+
+
+class Loss(StrEnum):
+    """How similarities become a number to lower; the score is the cosine of two projections."""
+
+    SOFTMAX = "softmax"
+    """The alike one among many: NT-Xent, or InfoNCE against a queue."""
+    SUPCON = "supcon"
+    """Softmax with all that are alike (SupCon)."""
+    PAIR = "pair"
+    """Pairs: pull the alike, push the unlike up to a margin."""
+    TRIPLET = "triplet"
+    """Alike nearer than unlike by a margin (FaceNet)."""
+    N_PAIR = "n_pair"
+    """One alike against one unlike of each other kind."""
+    BYOL = "byol"
+    """Predict what a slow teacher sees."""
+    DINO = "dino"
+    """Agree with a slow, centred and sharpened teacher on prototypes."""
+    VICREG = "vicreg"
+    """Invariance, with variance and covariance kept in shape."""
+
+
+MARGIN_LOSSES = (Loss.PAIR, Loss.TRIPLET, Loss.N_PAIR)
+TEACHER_LOSSES = (Loss.BYOL, Loss.DINO)
+BUILTIN_NETWORK = "builtin"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +116,7 @@ class EncoderConfig:
         pool_power: Exponent of the pooling in the embedding; training pools by the mean.
         embedding_size: Length of the stored embedding.
         whiten_power: How far the axes of the embedding are evened out, 0 to 0.5.
+        network: `builtin`, `timm:<model>` or `open_clip:<model>`; sizes of the latter two are their own.
     """
 
     view_px: int = 64
@@ -67,6 +126,7 @@ class EncoderConfig:
     pool_power: float = 3.0
     embedding_size: int = 256
     whiten_power: float = 0.25
+    network: str = BUILTIN_NETWORK
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +142,15 @@ class ContrastiveConfig:
         warmup_images: Pictures until the highest rate.
         temperature: Of the softmax over similarities.
         dissimilarity: Where negatives come from.
+        similarity: What counts as alike.
+        loss: How similarities become a number.
+        head: What stands between features and loss.
         queue: Stored keys, for `queue`.
-        momentum: How slowly the key encoder follows, for `queue`.
+        momentum: How slowly the key encoder or teacher follows, for `queue`, `byol` and `dino`.
+        margin: Of the margin losses, in squared distance for triplets, in cosine for pairs.
+        hardest: Share of the batch that counts as negatives, for `hard`.
+        prototypes: Of the head, for `prototypes`.
+        teacher_temperature: Of the teacher, for `dino`; lower is sharper.
         head_hidden: Layer between features and projection.
         head_out: Length of a projection.
         precision: `bfloat16`, `float32`, or `auto`: bfloat16 where the machine computes it natively.
@@ -99,22 +166,78 @@ class ContrastiveConfig:
     warmup_images: int = 12_000
     temperature: float = 0.1
     dissimilarity: Dissimilarity = Dissimilarity.BATCH
+    similarity: Similarity = Similarity.VIEWS
+    loss: Loss = Loss.SOFTMAX
+    head: HeadKind = HeadKind.PROJECTION
     queue: int = 4096
     momentum: float = 0.99
+    margin: float = 0.2
+    hardest: float = 0.25
+    prototypes: int = 512
+    teacher_temperature: float = 0.05
     head_hidden: int = 512
     head_out: int = 128
     precision: str = "auto"
     views: ViewConfig = field(default_factory=ViewConfig)
     encoder: EncoderConfig = field(default_factory=EncoderConfig)
 
+    @property
+    def has_teacher(self) -> bool:
+        """Whether a slow copy of the network gives the keys."""
+        return self.dissimilarity is Dissimilarity.QUEUE or self.loss in TEACHER_LOSSES
 
-# A named method is one row of choices.
+
+# A named method is one row of choices. Sources: SimCLR (Chen et al., 2020), MoCo v2 (Chen et al., 2020),
+# SupCon (Khosla et al., 2020), FaceNet (Schroff et al., 2015), N-pair (Sohn, 2016), pairs (Hadsell et al.,
+# 2006), BYOL (Grill et al., 2020), DINO (Caron et al., 2021; two whole-size views), VICReg (Bardes et al.,
+# 2022), hard negatives (Kalantidis et al., 2020, without the mixing).
 METHODS: types.MappingProxyType[str, dict[str, Any]] = types.MappingProxyType(
     {
         "simclr": {"dissimilarity": Dissimilarity.BATCH, "temperature": 0.1},
         "moco": {"dissimilarity": Dissimilarity.QUEUE, "temperature": 0.1},
+        "moco_v2": {"dissimilarity": Dissimilarity.QUEUE, "temperature": 0.1},
+        "hard": {"dissimilarity": Dissimilarity.HARD, "temperature": 0.1},
+        "supcon": {"similarity": Similarity.FOLDERS, "loss": Loss.SUPCON, "temperature": 0.1},
+        "facenet": {
+            "similarity": Similarity.PEOPLE,
+            "loss": Loss.TRIPLET,
+            "dissimilarity": Dissimilarity.HARD,
+            "margin": 0.2,
+        },
+        "pair": {"similarity": Similarity.FOLDERS, "loss": Loss.PAIR, "margin": 0.4},
+        "n_pair": {"similarity": Similarity.FOLDERS, "loss": Loss.N_PAIR, "temperature": 0.1},
+        "byol": {"dissimilarity": Dissimilarity.NONE, "loss": Loss.BYOL, "momentum": 0.99},
+        "dino": {
+            "dissimilarity": Dissimilarity.NONE,
+            "loss": Loss.DINO,
+            "head": HeadKind.PROTOTYPES,
+            "momentum": 0.99,
+            "temperature": 0.1,
+        },
+        "vicreg": {"dissimilarity": Dissimilarity.NONE, "loss": Loss.VICREG},
     }
 )
+
+
+def check_choices(config: ContrastiveConfig) -> None:
+    """Refuse choices that do not go together.
+
+    Raises:
+        UserInputError: They do not.
+    """
+    needs_prototypes = config.loss is Loss.DINO
+    if needs_prototypes != (config.head is HeadKind.PROTOTYPES):
+        raise UserInputError("The loss `dino` and the head `prototypes` go together only.")
+    if config.dissimilarity is Dissimilarity.QUEUE and config.loss is not Loss.SOFTMAX:
+        raise UserInputError(
+            f"The loss `{config.loss}` has no use for a queue.", "Choose the loss `softmax`, or no queue."
+        )
+    is_free = config.loss in (*TEACHER_LOSSES, Loss.VICREG)
+    if is_free != (config.dissimilarity is Dissimilarity.NONE):
+        raise UserInputError(
+            f"The loss `{config.loss}` and the negatives `{config.dissimilarity}` do not go together.",
+            "byol, dino and vicreg take `none`; every other loss needs negatives.",
+        )
 
 
 def config_to_dict(config: ContrastiveConfig) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import copy
 import logging
 import time
 from collections.abc import Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,17 +17,24 @@ from torch import Tensor, nn
 from desktop_app.core.errors import AppError, UserInputError
 from desktop_app.core.types import Progress
 from desktop_app.engine.embed.photo_encoder import ARCHITECTURE, PhotoEncoder, calibrate
+from desktop_app.engine.embed.tower import ARCHITECTURE as TOWER
+from desktop_app.engine.embed.tower import TowerEncoder
 from desktop_app.engine.networks.contrastive_heads import ProjectionHead, pool_stages
 from desktop_app.engine.networks.resnet_small import ResNetShape
 from desktop_app.engine.weights.store import ModelCard, write_model
+from desktop_app.training.alike import AlikeSets
 from desktop_app.training.config import (
+    BUILTIN_NETWORK,
     ContrastiveConfig,
-    Dissimilarity,
+    EncoderConfig,
+    Similarity,
+    check_choices,
     config_from_dict,
     config_to_dict,
 )
 from desktop_app.training.datasets import EpochOrder, SmallPictures
-from desktop_app.training.losses import alignment, info_nce, nt_xent, uniformity
+from desktop_app.training.losses import alignment, uniformity
+from desktop_app.training.objectives import Objective, PairBatch
 from desktop_app.training.run_folder import Pace, RunFolder, cosine_rate
 from desktop_app.training.views import draw_views
 
@@ -49,17 +56,31 @@ class ContrastiveNetwork(nn.Module):
 
     def __init__(self, config: ContrastiveConfig) -> None:
         super().__init__()
-        shape = ResNetShape(config.encoder.widths, config.encoder.blocks)
-        self.encoder = PhotoEncoder(
-            shape, embedding_size=config.encoder.embedding_size, pool_power=config.encoder.pool_power
-        )
-        self.projection_head = ProjectionHead(shape.features, hidden=config.head_hidden, out=config.head_out)
+        self.encoder: PhotoEncoder | TowerEncoder
+        if config.encoder.network == BUILTIN_NETWORK:
+            shape = ResNetShape(config.encoder.widths, config.encoder.blocks)
+            self.encoder = PhotoEncoder(
+                shape, embedding_size=config.encoder.embedding_size, pool_power=config.encoder.pool_power
+            )
+            features = shape.features
+        else:
+            self.encoder = TowerEncoder(config.encoder.network)
+            features = self.encoder.size
+        self.projection_head = ProjectionHead(features, hidden=config.head_hidden, out=config.head_out)
+
+    def project(self, x: Tensor) -> Tensor:
+        """(B, 3, H, W) -> projections (B, P) of any length."""
+        x = x.contiguous(memory_format=torch.channels_last)
+        if isinstance(self.encoder, PhotoEncoder):
+            pooled = pool_stages(self.encoder.backbone(x), power=1.0)
+        else:
+            pooled = self.encoder(x)
+        projection: Tensor = self.projection_head.layers(pooled)
+        return projection
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, 3, H, W) -> projections (B, P), unit length."""
-        maps = self.encoder.backbone(x.contiguous(memory_format=torch.channels_last))
-        projection: Tensor = self.projection_head(pool_stages(maps, power=1.0))
-        return projection
+        return F.normalize(self.project(x), dim=1)
 
 
 class ContrastiveTraining:
@@ -69,22 +90,38 @@ class ContrastiveTraining:
         config: All choices.
         pictures: What is trained on.
         run: Where checkpoint and statistics go.
+        alike: Which pictures belong together; None: each is alike to itself only.
+        start: Folder of published weights to begin with, for a network of another library.
     """
 
-    def __init__(self, config: ContrastiveConfig, pictures: SmallPictures, run: RunFolder) -> None:
+    def __init__(
+        self,
+        config: ContrastiveConfig,
+        pictures: SmallPictures,
+        run: RunFolder,
+        *,
+        alike: AlikeSets | None = None,
+        start: Path | None = None,
+    ) -> None:
+        check_choices(config)
         torch.manual_seed(config.seed)
         self.config = config
         self.run = run
         self.pictures = pictures
         self.order = EpochOrder(len(pictures), batch=config.batch, seed=config.seed)
+        self.alike = alike if alike is not None else AlikeSets(torch.arange(len(pictures)))
         self.network = ContrastiveNetwork(config).to(memory_format=torch.channels_last)
+        self.has_start = False
+        if start is not None and isinstance(self.network.encoder, TowerEncoder):
+            self.has_start = self.network.encoder.start_from(start)
         self.slow: ContrastiveNetwork | None = None
-        self.queue = torch.empty(0)
-        if config.dissimilarity is Dissimilarity.QUEUE:
+        if config.has_teacher:
             self.slow = copy.deepcopy(self.network).requires_grad_(False)
-            self.queue = F.normalize(torch.randn(config.head_out, config.queue), dim=0)
+        self.objective = Objective(config)
         self.optimiser = torch.optim.AdamW(
-            _groups(self.network, config.weight_decay), lr=config.rate, fused=True
+            _groups(nn.ModuleList([self.network, self.objective]), config.weight_decay),
+            lr=config.rate,
+            fused=True,
         )
         self.random = torch.Generator().manual_seed(config.seed)
         self.step = 0
@@ -102,6 +139,7 @@ class ContrastiveTraining:
         sums: dict[str, float] = {}
         saved_at = time.monotonic()
         self.network.train()
+        self.objective.train()
         try:
             while self.seen < self.config.images:
                 began = time.monotonic()
@@ -131,7 +169,7 @@ class ContrastiveTraining:
                 "seconds": self.seconds,
                 "network": self.network.state_dict(),
                 "slow": self.slow.state_dict() if self.slow is not None else None,
-                "queue": self.queue,
+                "objective": self.objective.state_dict(),
                 "optimiser": self.optimiser.state_dict(),
                 "random": self.random.get_state(),
             }
@@ -156,20 +194,20 @@ class ContrastiveTraining:
         self.network.load_state_dict(saved["network"])
         if self.slow is not None:
             self.slow.load_state_dict(saved["slow"])
-            self.queue = saved["queue"]
+        if "queue" in saved:  # written before the objective had a state of its own
+            self.objective.load_state_dict({"queue": saved["queue"]} if self.slow is not None else {})
+        else:
+            self.objective.load_state_dict(saved["objective"])
         self.optimiser.load_state_dict(saved["optimiser"])
         self.random.set_state(saved["random"])
         return True
 
     def _step(self) -> dict[str, float]:
         rate = self._set_rate()
-        pictures, side_ratio = self.pictures.chosen(self.order.rows(self.step))
-        size, views = self.config.encoder.view_px, self.config.views
-        first, second = (
-            draw_views(pictures, side_ratio, size=size, config=views, generator=self.random) for _ in range(2)
-        )
+        first, second, kinds = self._views()
         with torch.autocast("cpu", torch.bfloat16, enabled=self._is_bf16):
-            loss, query, key = self._loss(first, second)
+            batch = self._projections(first, second, kinds)
+            loss = self.objective(batch)
         if not torch.isfinite(loss):
             raise AppError(
                 "The training diverged: the loss is no number.", "Start again with a lower --rate."
@@ -178,10 +216,9 @@ class ContrastiveTraining:
         loss.backward()
         nn.utils.clip_grad_norm_(self.network.parameters(), 5.0)
         self.optimiser.step()
-        if self.slow is not None:
-            self._follow(key)
+        self._follow(batch.key.detach())
         with torch.no_grad():
-            query, key = query.detach().float(), key.detach().float()
+            query, key = F.normalize(batch.query.detach(), dim=1), F.normalize(batch.key.detach(), dim=1)
             nearest = (query @ key.T).argmax(dim=1) == torch.arange(len(query))
             return {
                 "loss": loss.item(),
@@ -192,24 +229,43 @@ class ContrastiveTraining:
                 "rate": rate,
             }
 
-    def _loss(self, first: Tensor, second: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Loss, queries and keys of two views of a batch."""
-        temperature = self.config.temperature
+    def _views(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Two views of the next pictures, the second of an alike one, and the sets of the pictures."""
+        rows = self.order.rows(self.step)
+        size, views = self.view_px, self.config.views
+        if self.config.similarity is Similarity.CROPS:
+            views = replace(views, brightness=0.0, contrast=0.0, saturation=0.0, grey=0.0)
+        others = rows
+        if self.config.similarity not in (Similarity.VIEWS, Similarity.CROPS):
+            others = self.alike.partners(rows, self.random)
+        drawn = []
+        for chosen in (rows, others):
+            pictures, side_ratio = self.pictures.chosen(chosen)
+            drawn.append(draw_views(pictures, side_ratio, size=size, config=views, generator=self.random))
+        return drawn[0], drawn[1], self.alike.kinds[rows]
+
+    @property
+    def view_px(self) -> int:
+        """Side of a training view; a network of another library brings its own."""
+        encoder = self.network.encoder
+        return encoder.input_px if isinstance(encoder, TowerEncoder) else self.config.encoder.view_px
+
+    def _projections(self, first: Tensor, second: Tensor, kinds: Tensor) -> PairBatch:
+        """What the network, or the network and its slow copy, make of two views of a batch."""
         if self.slow is None:
-            query, key = self.network(torch.cat([first, second])).float().chunk(2)
-            return nt_xent(query, key, temperature=temperature), query, key
+            query, key = self.network.project(torch.cat([first, second])).float().chunk(2)
+            return PairBatch(query, key, kinds)
         with torch.no_grad():
-            key = self.slow(second).float()
-        query = self.network(first).float()
-        return info_nce(query, key, self.queue, temperature=temperature), query, key
+            key = self.slow.project(second).float()
+        return PairBatch(self.network.project(first).float(), key, kinds)
 
     def _follow(self, key: Tensor) -> None:
-        """The key encoder moves along, the newest keys replace the oldest."""
-        assert self.slow is not None
-        with torch.no_grad():
-            for slow, fast in zip(self.slow.parameters(), self.network.parameters(), strict=True):
-                slow.lerp_(fast, 1.0 - self.config.momentum)
-            self.queue = torch.cat([key.T, self.queue], dim=1)[:, : self.config.queue].contiguous()
+        """The slow copy moves along, and what the objective remembers."""
+        if self.slow is not None:
+            with torch.no_grad():
+                for slow, fast in zip(self.slow.parameters(), self.network.parameters(), strict=True):
+                    slow.lerp_(fast, 1.0 - self.config.momentum)
+        self.objective.follow(key)
 
     def _set_rate(self) -> float:
         config = self.config
@@ -226,9 +282,11 @@ class ContrastiveTraining:
 
     # --- the model -----------------------------------------------------------------------------------
 
-    def finish(self) -> PhotoEncoder:
+    def finish(self) -> PhotoEncoder | TowerEncoder:
         """The encoder for use: statistics of unchanged pictures in its norms, whitening learned."""
         encoder = copy.deepcopy(self.network.encoder)
+        if isinstance(encoder, TowerEncoder):
+            return encoder.eval().requires_grad_(False)
         picked = torch.randperm(len(self.pictures), generator=torch.Generator().manual_seed(self.config.seed))
         batches = picked[:CALIBRATION_PICTURES].split(self.order.batch)
         size = self.config.encoder.input_px
@@ -263,24 +321,22 @@ def write_encoder(training: ContrastiveTraining, words: ModelWords) -> ModelCard
         ResourceError: The files cannot be written.
     """
     encoder = training.finish()
-    choices = training.config.encoder
-    config: dict[str, Any] = {
-        "widths": list(choices.widths),
-        "blocks": list(choices.blocks),
-        "input_px": choices.input_px,
-        "pool_power": choices.pool_power,
-        "embedding_size": choices.embedding_size,
-    }
+    choices = training.config
+    config, described = _card_config(encoder, choices.encoder)
     facts = {
-        "embedding": f"{choices.embedding_size} numbers from {choices.input_px} x {choices.input_px} pixels",
-        "trained on": f"{len(training.pictures)} pictures without labels, {training.seen} pairs of views",
+        "embedding": described,
+        "trained on": f"{len(training.pictures)} pictures, {training.seen} pairs",
         "training time": f"{training.seconds / 60:.0f} minutes",
-        "negatives": training.config.dissimilarity.value,
+        "alike": f"{choices.similarity} ({training.alike.shared} pictures share their set with another)"
+        if training.alike.shared
+        else choices.similarity.value,
+        "negatives": choices.dissimilarity.value,
+        "loss": choices.loss.value,
     }
     card = ModelCard(
         name=words.name,
         role="encoder",
-        architecture=ARCHITECTURE,
+        architecture=ARCHITECTURE if isinstance(encoder, PhotoEncoder) else TOWER,
         config=config,
         title=words.title,
         licence=words.licence,
@@ -293,12 +349,29 @@ def write_encoder(training: ContrastiveTraining, words: ModelWords) -> ModelCard
     return write_model(card, encoder.state_dict())
 
 
+def _card_config(encoder: PhotoEncoder | TowerEncoder, choices: EncoderConfig) -> tuple[dict[str, Any], str]:
+    """What rebuilds the network, and its embedding in words."""
+    if isinstance(encoder, TowerEncoder):
+        described = f"{encoder.size} numbers from {encoder.input_px} x {encoder.input_px} pixels"
+        return {"network": encoder.name}, described
+    described = f"{choices.embedding_size} numbers from {choices.input_px} x {choices.input_px} pixels"
+    config = {
+        "widths": list(choices.widths),
+        "blocks": list(choices.blocks),
+        "input_px": choices.input_px,
+        "pool_power": choices.pool_power,
+        "embedding_size": choices.embedding_size,
+    }
+    return config, described
+
+
 def _unchanging(config: ContrastiveConfig) -> tuple[object, ...]:
     """What may not change when a run is continued; rates, views and the length of the run may."""
     encoder = config.encoder
     return (
-        (encoder.widths, encoder.blocks, encoder.embedding_size),
-        (config.head_hidden, config.head_out),
+        (encoder.network, encoder.widths, encoder.blocks, encoder.embedding_size),
+        (config.head_hidden, config.head_out, config.head, config.prototypes),
+        (config.loss, config.similarity),
         (config.dissimilarity, config.queue, config.batch, config.seed),
     )
 

@@ -30,12 +30,21 @@ class SmallPictures:
         pictures: (N, 3, S, S) uint8; squeezed into squares. May be mapped from a file.
         side_ratio: (N,) width over height before squeezing.
         left_out: Files that could not be read.
+        files: Where each picture came from, where that is known.
     """
 
-    def __init__(self, pictures: np.ndarray, side_ratio: np.ndarray, *, left_out: int = 0) -> None:
+    def __init__(
+        self,
+        pictures: np.ndarray,
+        side_ratio: np.ndarray,
+        *,
+        left_out: int = 0,
+        files: Sequence[Path] = (),
+    ) -> None:
         self._pictures = pictures
         self._side_ratio = torch.from_numpy(np.ascontiguousarray(side_ratio, dtype=np.float32))
         self.left_out = left_out
+        self.files = tuple(files)
 
     def __len__(self) -> int:
         return len(self._pictures)
@@ -101,7 +110,7 @@ def load_pictures(
     """
     files = sorted({file for folder in folders for file in picture_files(folder)})
     mark = _mark(files, side)
-    found = _from_cache(cache, mark)
+    found = _from_cache(cache, mark, files)
     if found is not None:
         return found
     pace = Pace(0, len(files))
@@ -110,6 +119,7 @@ def load_pictures(
         whole = cache / "pictures.npy"
         temporary = cache / "pictures.tmp"
         ratios: list[float] = []
+        kept: list[int] = []
         with temporary.open("wb") as sink:
             for done, file in enumerate(files, start=1):
                 try:
@@ -119,6 +129,7 @@ def load_pictures(
                 else:
                     sink.write(_square(picture, side).tobytes())
                     ratios.append(picture.shape[1] / picture.shape[0])
+                    kept.append(done - 1)
                 yield pace.progress(done, "Reading pictures")
         if len(ratios) < MIN_PICTURES:
             names = ", ".join(display_path(folder) for folder in folders)
@@ -126,22 +137,26 @@ def load_pictures(
                 f"There are not enough readable pictures in {names}.", "Choose another folder."
             )
         temporary.replace(whole)
-        content = {"mark": mark, "side": side, "left_out": len(files) - len(ratios), "side_ratio": ratios}
-        index = cache / "pictures.json.tmp"
-        index.write_text(json.dumps(content), encoding="utf-8")
-        index.replace(cache / "pictures.json")
+        content = {"mark": mark, "side": side, "left_out": len(files) - len(ratios)}
+        _write_index(cache, {**content, "side_ratio": ratios, "kept": kept})
     except OSError as error:
         raise ResourceError(
             f"The pictures could not be stored in {display_path(cache)}: {error.strerror}.",
             "Free some space.",
         ) from error
-    stored = _from_cache(cache, mark)
+    stored = _from_cache(cache, mark, files)
     if stored is None:
         raise ResourceError(f"The stored pictures in {display_path(cache)} cannot be read back.")
     return stored
 
 
-def _from_cache(cache: Path, mark: str) -> SmallPictures | None:
+def _write_index(cache: Path, content: dict[str, object]) -> None:
+    index = cache / "pictures.json.tmp"
+    index.write_text(json.dumps(content), encoding="utf-8")
+    index.replace(cache / "pictures.json")
+
+
+def _from_cache(cache: Path, mark: str, files: Sequence[Path]) -> SmallPictures | None:
     try:
         content = json.loads((cache / "pictures.json").read_text(encoding="utf-8"))
         if content["mark"] != mark:
@@ -149,9 +164,12 @@ def _from_cache(cache: Path, mark: str) -> SmallPictures | None:
         side, ratios = int(content["side"]), np.asarray(content["side_ratio"], dtype=np.float32)
         shape = (len(ratios), 3, side, side)
         pictures = np.memmap(cache / "pictures.npy", dtype=np.uint8, mode="r", shape=shape)
-    except (OSError, ValueError, KeyError, TypeError):
+        left_out = int(content["left_out"])
+        # The mark says that the files are the same; a cache without the list left none of them out.
+        kept = [files[row] for row in content["kept"]] if left_out else list(files)
+    except (OSError, ValueError, KeyError, TypeError, IndexError):
         return None
-    return SmallPictures(pictures, ratios, left_out=int(content["left_out"]))
+    return SmallPictures(pictures, ratios, left_out=left_out, files=kept)
 
 
 def _mark(files: Sequence[Path], side: int) -> str:

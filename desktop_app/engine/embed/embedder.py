@@ -79,6 +79,20 @@ class Embedder:
         """Side of the network input."""
         return self._preprocessing.input_px
 
+    @property
+    def network(self) -> Callable[[Tensor], Tensor]:
+        """(B, 3, S, S), normalised as the network expects -> (B, D)."""
+        return self._network
+
+    @property
+    def preprocessing(self) -> Preprocessing:
+        """What the network expects."""
+        return self._preprocessing
+
+    def normalised(self, x: Tensor) -> Tensor:
+        """Pictures in [-1, 1], (B, 3, S, S), as the network expects them."""
+        return x if self._is_plain else x * self._gain + self._offset
+
     def prepare(self, image: Image) -> Image:
         """One picture, or a reduced decode whose shorter side is at least `input_px`.
 
@@ -108,9 +122,7 @@ class Embedder:
         if not len(batch):
             return np.empty((0, self.embedding_size), dtype=np.float32)
         with memory_errors_translated("compare photos"), torch.inference_mode():
-            x = images_to_tensor(batch).to(self._device)
-            if not self._is_plain:
-                x = x * self._gain + self._offset
+            x = self.normalised(images_to_tensor(batch).to(self._device))
             embedding = F.normalize(self._network(x).float(), dim=1)
             return np.ascontiguousarray(embedding.cpu().numpy(), dtype=np.float32)
 

@@ -45,17 +45,18 @@ def load_open_clip(folder: Path, model: str, *, device: torch.device) -> Embedde
         )
     file = find_weights(folder, f"{architecture}.{tag}" if tag else architecture)
     config = open_clip.get_model_config(architecture)
-    tower = _build_tower(config, uses_quick_gelu=bool(stated.get("quick_gelu")))
+    tower = build_tower(config, uses_quick_gelu=bool(stated.get("quick_gelu")))
     tensors = {
         key.removeprefix(_TOWER): value for key, value in read_weights(file).items() if key.startswith(_TOWER)
     }
     load_strict(tower, tensors, what=f"open_clip:{model}")
-    side = _side(tower, config)
+    side = tower_side(tower, config)
     facts = EmbedderFacts(f"open_clip:{model}", file_digest(file)[:16], int(config["embed_dim"]))
     return Embedder(frozen(tower, device), _preprocessing(side, stated), facts=facts, device=device)
 
 
-def _build_tower(config: dict[str, Any], *, uses_quick_gelu: bool) -> nn.Module:
+def build_tower(config: dict[str, Any], *, uses_quick_gelu: bool) -> nn.Module:
+    """The image tower of a configuration of open_clip, with random weights."""
     vision = dict(config["vision_cfg"])
     vision["timm_model_pretrained"] = False  # open_clip would fetch these weights
     quick = uses_quick_gelu or bool(config.get("quick_gelu"))
@@ -63,7 +64,8 @@ def _build_tower(config: dict[str, Any], *, uses_quick_gelu: bool) -> nn.Module:
     return tower
 
 
-def _side(tower: nn.Module, config: dict[str, Any]) -> int:
+def tower_side(tower: nn.Module, config: dict[str, Any]) -> int:
+    """Side of a tower's input in pixels."""
     size: Any = getattr(tower, "image_size", None) or config["vision_cfg"].get("image_size", 224)
     return int(size[0] if isinstance(size, (tuple, list)) else size)
 

@@ -10,8 +10,11 @@ from desktop_app.engine.embed.photo_encoder import ARCHITECTURE, build_photo_enc
 from desktop_app.engine.embed.preprocessing import Preprocessing
 from desktop_app.engine.embed.resnet50_encoder import ARCHITECTURE as RESNET50
 from desktop_app.engine.embed.resnet50_encoder import build_resnet50
+from desktop_app.engine.embed.tuned_encoder import ARCHITECTURE as TUNED
+from desktop_app.engine.embed.tuned_encoder import load_tuned, tuned_base
 from desktop_app.engine.weights.store import ModelCard, ModelStore
 
+TOWER = "contrastive_tower"
 TIMM_PREFIX = "timm:"
 OPEN_CLIP_PREFIX = "open_clip:"
 
@@ -40,6 +43,13 @@ def load_embedder(store: ModelStore, name: str, *, device: torch.device) -> Embe
     card = store.card(name)
     if card.role == "encoder" and card.architecture == RESNET50:
         return _load_resnet50(store, card, device=device)
+    if card.role == "encoder" and card.architecture == TOWER:
+        from desktop_app.engine.embed.tower import load_tower
+
+        return load_tower(card, store.tensors(card), device=device)
+    if card.role == "encoder" and card.architecture == TUNED:
+        base = load_embedder(store, tuned_base(card, store), device=device)
+        return load_tuned(card, store.tensors(card), base=base, device=device)
     if card.role != "encoder" or card.architecture != ARCHITECTURE:
         raise WeightsError(
             f"The model '{name}' is no encoder for photos (role {card.role}, {card.architecture}).",

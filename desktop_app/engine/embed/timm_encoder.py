@@ -46,7 +46,7 @@ def load_timm(folder: Path, model: str, *, device: torch.device) -> Embedder:
         raise WeightsError(
             f"timm cannot build '{model}': {error}.", "Check the name in the settings."
         ) from error
-    load_strict(network, _without_classifier(read_weights(file), network), what=f"timm:{model}")
+    load_strict(network, without_classifier(read_weights(file), network), what=f"timm:{model}")
     preprocessing = _preprocessing(resolve_model_data_config(network))
     network = frozen(network, device)
     size = _checked_size(network, preprocessing.input_px, device=device)
@@ -54,7 +54,7 @@ def load_timm(folder: Path, model: str, *, device: torch.device) -> Embedder:
     return Embedder(network, preprocessing, facts=facts, device=device)
 
 
-def _without_classifier(tensors: dict[str, Tensor], network: nn.Module) -> dict[str, Tensor]:
+def without_classifier(tensors: dict[str, Tensor], network: nn.Module) -> dict[str, Tensor]:
     """Leave out the layer that names classes, under the names that timm states for the model."""
     stated: Any = getattr(network, "pretrained_cfg", {}).get("classifier") or ()
     names = (stated,) if isinstance(stated, str) else tuple(stated)

@@ -1,0 +1,363 @@
+"""Tuning of an encoder on the user's photos: a linear head on embeddings that are not computed again.
+
+The head begins where closed formulas lead (`tune_start`) and is trained on with contrastive losses: photos
+that belong together against all others (SupCon), and views of one photo against other photos (NT-Xent). A
+pull towards the start keeps a few marked photos from carrying the whole library along.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F  # noqa: N812
+from torch import Tensor
+
+from desktop_app.core.errors import UserInputError
+from desktop_app.core.types import FloatArray
+from desktop_app.training.losses import alignment, nt_xent, sup_con, uniformity
+from desktop_app.training.run_folder import RunFolder, cosine_rate
+from desktop_app.training.tune_start import Grouping, start_head
+
+MIN_PHOTOS = 12
+# Photos whose embeddings differ less than this on average look all the same to the encoder.
+MIN_SPREAD = 1e-3
+# The same picture: as near as half precision can tell.
+SAME_PICTURE = 0.9995
+# The collapse alarm: this much nearer to a single point than at the start.
+COLLAPSE_SHARE = 0.35
+_SET_BATCH, _VIEW_BATCH = 256, 128
+
+
+@dataclass(frozen=True, slots=True)
+class TuneConfig:
+    """How a head is trained.
+
+    Attributes:
+        steps: Steps of the training.
+        seed: Of batches and views.
+        rate: Highest learning rate (Adam).
+        temperature: Of both losses.
+        pull: Weight of the squared change from the start.
+        view_weight: Weight of the loss over views.
+    """
+
+    steps: int = 120
+    seed: int = 0
+    rate: float = 1.5e-3
+    temperature: float = 0.3
+    pull: float = 0.1
+    view_weight: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class TuneData:
+    """What a head learns from.
+
+    Attributes:
+        vectors: (N, D) embeddings of the library, unit length.
+        views: (K, M, D) embeddings of views, unit length; K or M may be 0.
+        view_rows: (M,) rows of the photos of the views.
+        groupings: What belongs together, in rows of `vectors`.
+    """
+
+    vectors: Tensor
+    views: Tensor
+    view_rows: Tensor
+    groupings: tuple[Grouping, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class StepFigures:
+    """What is watched.
+
+    Attributes:
+        step: Steps done.
+        loss: Of this step, without the pull.
+        alignment: Mean squared distance of what is alike, 0 to 4; lower is better.
+        uniformity: At most 0; lower is more even, near 0 is a collapse.
+        is_collapsed: The embeddings run together.
+    """
+
+    step: int
+    loss: float
+    alignment: float
+    uniformity: float
+    is_collapsed: bool
+
+
+def make_data(
+    vectors: FloatArray,
+    *,
+    views: FloatArray | None = None,
+    view_rows: Sequence[int] = (),
+    groupings: Sequence[tuple[Sequence[Sequence[int]], float]] = (),
+) -> TuneData:
+    """Check what a head is to learn from.
+
+    Args:
+        vectors: (N, D) embeddings of the library, unit length.
+        views: (K, M, D) embeddings of views, or None.
+        view_rows: Rows of their photos.
+        groupings: Sets of rows, each with how far their directions are stretched.
+
+    Raises:
+        UserInputError: Too few photos, all the same, nothing that belongs together, or a contradiction.
+    """
+    if len(vectors) < MIN_PHOTOS:
+        photos = "1 photo" if len(vectors) == 1 else f"{len(vectors)} photos"
+        raise UserInputError(
+            f"There is too little to learn from: {photos}, at least {MIN_PHOTOS} are needed.",
+            "Add more photos to the library and index them first.",
+        )
+    if not np.isfinite(vectors).all():
+        raise UserInputError("Some embeddings of the library are no numbers.", "Index the folders again.")
+    if float(vectors.std(axis=0).mean()) * math.sqrt(vectors.shape[1]) < MIN_SPREAD:
+        raise UserInputError(
+            "All photos look the same to this encoder, so there is nothing to tell apart.",
+            "Add photos that differ; the library stays as it is.",
+        )
+    wide = torch.from_numpy(np.array(vectors, dtype=np.float32))
+    made = tuple(
+        grouping for sets, stretch in groupings if (grouping := _grouping(sets, stretch)) is not None
+    )
+    for grouping in made:
+        if grouping.stretch > 0:
+            _check_contradiction(wide, grouping)
+    if views is None or not len(view_rows):
+        views = np.zeros((0, 0, vectors.shape[1]), dtype=np.float32)
+    if views.shape[2] != vectors.shape[1]:
+        raise UserInputError(
+            f"The encoder gives {views.shape[2]} numbers for a photo, the library holds {vectors.shape[1]}: "
+            "they do not come from the same encoder.",
+            "Index the folders again with this encoder.",
+        )
+    if not made and not len(view_rows):
+        raise UserInputError(
+            "Nothing was chosen that counts as alike.", "Choose views, or mark photos that belong together."
+        )
+    rows = torch.tensor(list(view_rows), dtype=torch.long)
+    return TuneData(wide, torch.from_numpy(np.array(views, dtype=np.float32)), rows, made)
+
+
+class TuneTraining:
+    """One tuning: state, steps, checkpoint, and the head made of it.
+
+    Args:
+        config: How.
+        data: What is learned from.
+        run: Where the checkpoint goes.
+    """
+
+    def __init__(self, config: TuneConfig, data: TuneData, run: RunFolder) -> None:
+        self.config = config
+        self._data = data
+        self._run = run
+        self._random = torch.Generator().manual_seed(config.seed)
+        mean, start = start_head(data.vectors, data.views, data.view_rows, groupings=data.groupings)
+        self.mean, self._start = mean, start
+        self._change = torch.zeros_like(start, requires_grad=True)
+        self._optimiser = torch.optim.Adam([self._change], lr=config.rate)
+        self.step = 0
+        self._first_uniformity = 0.0
+        self.figures: list[StepFigures] = []
+
+    @property
+    def matrix(self) -> Tensor:
+        """The head as it is now, (D, D)."""
+        return (self._start + self._change).detach().clone()
+
+    def steps(self) -> Iterator[StepFigures]:
+        """Train to the end; saves after the last step and when it is closed early."""
+        try:
+            while self.step < self.config.steps:
+                yield self._advance()
+        finally:
+            self.save()
+
+    def save(self) -> None:
+        """Write a checkpoint that restores everything."""
+        self._run.save(
+            {
+                "config": asdict(self.config),
+                "mark": self._mark(),
+                "step": self.step,
+                "change": self._change.detach().clone(),
+                "optimiser": self._optimiser.state_dict(),
+                "random": self._random.get_state(),
+                "first_uniformity": self._first_uniformity,
+                "figures": [tuple(asdict(one).values()) for one in self.figures],
+            }
+        )
+
+    def restore(self) -> bool:
+        """Continue from the run's checkpoint; False when there is none.
+
+        Raises:
+            UserInputError: The checkpoint is of other choices, or of other photos.
+            WeightsError: It is damaged.
+        """
+        saved = self._run.load()
+        if saved is None:
+            return False
+        ours = {**asdict(self.config), "steps": 0}
+        if {**saved["config"], "steps": 0} != ours or saved["mark"] != self._mark():
+            raise UserInputError(
+                "The stopped tuning was begun with other choices, or the library changed since.",
+                "Discard it and start again; the library and its index are untouched.",
+            )
+        self.step = saved["step"]
+        with torch.no_grad():
+            self._change.copy_(saved["change"])
+        self._optimiser.load_state_dict(saved["optimiser"])
+        self._random.set_state(saved["random"])
+        self._first_uniformity = saved["first_uniformity"]
+        self.figures = [StepFigures(*values) for values in saved["figures"]]
+        return True
+
+    # --- one step -------------------------------------------------------------------------------------
+
+    def _advance(self) -> StepFigures:
+        for group in self._optimiser.param_groups:
+            group["lr"] = self.config.rate * cosine_rate(self.step / self.config.steps, floor=0.05)
+        matrix = self._start + self._change
+        loss, alike = self._view_loss(matrix)
+        for grouping in self._data.groupings:
+            more, pairs = self._set_loss(matrix, grouping)
+            loss = loss + more
+            alike = pairs if pairs is not None else alike
+        whole = loss + self.config.pull * self._change.square().sum()
+        self._optimiser.zero_grad(set_to_none=True)
+        if not torch.isfinite(whole):
+            raise UserInputError(
+                "The tuning diverged: the loss is no number.", "Discard it and choose other photos as alike."
+            )
+        whole.backward()
+        self._optimiser.step()
+        self.step += 1
+        return self._watch(float(loss.detach()), alike)
+
+    def _watch(self, loss: float, alike: tuple[Tensor, Tensor] | None) -> StepFigures:
+        with torch.no_grad():
+            chance = torch.Generator().manual_seed(self.config.seed)
+            sample = torch.randperm(len(self._data.vectors), generator=chance)[:_SET_BATCH]
+            even = float(uniformity(self._placed(self._data.vectors[sample], self._start + self._change)))
+            near = float(alignment(*alike)) if alike is not None else 0.0
+        if not self.figures:
+            self._first_uniformity = even
+        figures = StepFigures(self.step, loss, near, even, even > COLLAPSE_SHARE * self._first_uniformity)
+        self.figures.append(figures)
+        return figures
+
+    def _view_loss(self, matrix: Tensor) -> tuple[Tensor, tuple[Tensor, Tensor] | None]:
+        data, config = self._data, self.config
+        if not len(data.view_rows):
+            return matrix.sum() * 0.0, None
+        count = min(_VIEW_BATCH, len(data.view_rows))
+        chosen = torch.randperm(len(data.view_rows), generator=self._random)[:count]
+        which = torch.randint(len(data.views), (count,), generator=self._random)
+        first = self._placed(data.vectors[data.view_rows[chosen]], matrix)
+        second = self._placed(data.views[which, chosen], matrix)
+        loss = config.view_weight * nt_xent(first, second, temperature=config.temperature)
+        return loss, (first.detach(), second.detach())
+
+    def _set_loss(self, matrix: Tensor, grouping: Grouping) -> tuple[Tensor, tuple[Tensor, Tensor] | None]:
+        count = min(_SET_BATCH, len(grouping.rows))
+        chosen = torch.randperm(len(grouping.rows), generator=self._random)[:count]
+        placed = self._placed(self._data.vectors[grouping.rows[chosen]], matrix)
+        kinds = grouping.kinds[chosen]
+        same = (kinds[:, None] == kinds[None]).triu(diagonal=1).nonzero()
+        if not len(same):
+            return matrix.sum() * 0.0, None
+        pairs = (placed[same[:, 0]].detach(), placed[same[:, 1]].detach())
+        if len(kinds.unique()) < 2:  # one set alone: other photos of the library stand against it
+            others = torch.randint(len(self._data.vectors), (_VIEW_BATCH,), generator=self._random)
+            placed = torch.cat([placed, self._placed(self._data.vectors[others], matrix)])
+            kinds = torch.cat([kinds, kinds.max() + 1 + torch.arange(len(others))])
+        return sup_con(placed, kinds, temperature=self.config.temperature), pairs
+
+    def _placed(self, vectors: Tensor, matrix: Tensor) -> Tensor:
+        return F.normalize((vectors - self.mean) @ matrix, dim=1)
+
+    def _mark(self) -> list[float]:
+        """Figures that differ when photos, views or sets differ."""
+        data = self._data
+        sets = [float(len(g.rows)) + float((g.rows * (g.kinds + 1)).sum()) for g in data.groupings]
+        return [
+            float(len(data.vectors)),
+            float(data.vectors.double().sum()),
+            float(len(data.view_rows)),
+            *sets,
+        ]
+
+
+def apply_head(vectors: FloatArray, mean: FloatArray, matrix: FloatArray) -> FloatArray:
+    """Embeddings of the base to embeddings of the tuned encoder, (N, D) unit length."""
+    placed = (vectors - mean) @ matrix
+    length = np.linalg.norm(placed, axis=1, keepdims=True)
+    unit: FloatArray = (placed / np.maximum(length, 1e-12)).astype(np.float32)
+    return unit
+
+
+def agreement(vectors: FloatArray, groupings: Sequence[Sequence[Sequence[int]]]) -> float | None:
+    """How high photos of one's own set rank among all others: mean average precision over set members.
+
+    Args:
+        vectors: (N, D) unit length.
+        groupings: Sets of rows.
+
+    Returns:
+        0 to 1, or None when there are no sets.
+    """
+    scores: list[float] = []
+    for sets in groupings:
+        for members in sets:
+            chosen = np.asarray(members)
+            for row in chosen if len(chosen) > 1 else ():
+                similarity = vectors @ vectors[row]
+                similarity[row] = -np.inf
+                mine = np.sort(similarity[chosen[chosen != row]])[::-1]
+                ranks = np.array([(similarity > value).sum() + 1 for value in mine])
+                scores.append(
+                    float((np.arange(1, len(mine) + 1) / np.maximum(ranks, 1)).clip(max=1.0).mean())
+                )
+    return float(np.mean(scores)) if scores else None
+
+
+def _grouping(sets: Sequence[Sequence[int]], stretch: float) -> Grouping | None:
+    rows: list[int] = []
+    kinds: list[int] = []
+    for kind, members in enumerate(chosen for chosen in sets if len(chosen) > 1):
+        rows.extend(members)
+        kinds.extend([kind] * len(members))
+    if not rows:
+        return None
+    return Grouping(torch.tensor(rows, dtype=torch.long), torch.tensor(kinds, dtype=torch.long), stretch)
+
+
+def _check_contradiction(vectors: Tensor, grouping: Grouping) -> None:
+    """The same picture in two sets cannot be both: refuse when it happens at all often."""
+    chosen = vectors[grouping.rows]
+    if len(set(grouping.rows.tolist())) < len(grouping.rows):
+        raise UserInputError(
+            "One photo is in two groups of the same kind: they contradict each other.",
+            "Take it out of one of them, or join the groups.",
+        )
+    same = (chosen @ chosen.T > SAME_PICTURE) & (grouping.kinds[:, None] != grouping.kinds[None])
+    clashes = int(same.any(dim=1).sum())
+    if clashes:
+        raise UserInputError(
+            f"The groups contradict each other: {clashes} photos show the same picture in different groups.",
+            "Join these groups, or take the copies out of one of them.",
+        )
+
+
+def head_tensors(training: TuneTraining) -> dict[str, Any]:
+    """The head of a training under the names of its model file."""
+    from desktop_app.engine.embed.tuned_encoder import HEAD_MATRIX, HEAD_MEAN
+
+    return {HEAD_MATRIX: training.matrix, HEAD_MEAN: training.mean.clone()}
