@@ -35,6 +35,7 @@ from desktop_app.training.config import (
 from desktop_app.training.datasets import EpochOrder, SmallPictures
 from desktop_app.training.losses import alignment, uniformity
 from desktop_app.training.objectives import Objective, PairBatch
+from desktop_app.training.precision import wants_bfloat16
 from desktop_app.training.run_folder import Pace, RunFolder, cosine_rate
 from desktop_app.training.views import draw_views
 
@@ -374,16 +375,6 @@ def _unchanging(config: ContrastiveConfig) -> tuple[object, ...]:
         (config.loss, config.similarity),
         (config.dissimilarity, config.queue, config.batch, config.seed),
     )
-
-
-def wants_bfloat16(precision: str) -> bool:
-    """Whether to compute in bfloat16: as asked, or where the processor does it natively."""
-    if precision not in ("auto", "bfloat16", "float32"):
-        raise UserInputError(f"Unknown precision '{precision}'.", "Choose auto, bfloat16 or float32.")
-    if precision != "auto":
-        return precision == "bfloat16"
-    able = torch.cpu.get_capabilities()
-    return bool(able.get("avx512_bf16") or able.get("amx_bf16"))
 
 
 def _groups(network: nn.Module, weight_decay: float) -> list[dict[str, Any]]:

@@ -26,9 +26,11 @@ from desktop_app.engine.networks.stylegan2 import Generator, style_count
 from desktop_app.engine.weights.store import ModelStore, load_strict
 from desktop_app.training.faces import AlignedPictures, Jitter
 from desktop_app.training.inversion_losses import per_image_l2, reconstruction_loss
+from desktop_app.training.muon import Muon, suits_muon
+from desktop_app.training.precision import wants_bfloat16
 from desktop_app.training.run_folder import Pace, RunFolder, cosine_rate
 
-EVALUATE_EVERY = 8_000  # images
+EVALUATE_EVERY = 16_000  # images
 CHECKPOINT_EVERY = 2_000  # images
 AVERAGE_EVERY = 32  # iterations between renewals of the average image
 SHEET_FACES = 8
@@ -46,10 +48,11 @@ class GeneratorConfig:
         encoder_type: Official encoder name.
         encoder_widths: Feature maps of the four encoder groups.
         encoder_units: Blocks in the four groups.
+        encoder_px: Side of the encoder's input; larger pictures are averaged down to it.
         images: Pictures seen by the autoencoder stage.
         sharpen_images: Pictures seen by the stage with the discriminator.
         batch: Pictures an iteration.
-        rate: Highest learning rate of Adam for the encoder.
+        rate: Highest learning rate of the encoder.
         generator_factor: The generator's rate over the encoder's: its weights are equalised, near
             N(0, 1), and move relatively slower at one rate.
         sharpen_rate: The same in the second stage.
@@ -60,6 +63,8 @@ class GeneratorConfig:
         matching: Weight of feature matching.
         r1: R1 weight, applied every 16 iterations.
         ema_images: Half-life of the averaged weights, in images.
+        muon: Whether matrices are moved by Muon; the rest always by Adam.
+        precision: `bfloat16`, `float32`, or `auto`: bfloat16 where the machine computes it natively.
         seed: Seed of weights, sampling and noise.
     """
 
@@ -72,6 +77,7 @@ class GeneratorConfig:
     encoder_type: str = "ResNetBackboneEncoder"
     encoder_widths: tuple[int, ...] = (32, 64, 128, 192)
     encoder_units: tuple[int, ...] = (2, 2, 3, 2)
+    encoder_px: int = 64
     images: int = 70_000
     sharpen_images: int = 30_000
     batch: int = 16
@@ -85,6 +91,8 @@ class GeneratorConfig:
     matching: float = 0.5
     r1: float = 1.0
     ema_images: float = 4_000.0
+    muon: bool = True
+    precision: str = "auto"
     seed: int = 1
 
     def shape(self) -> EncoderShape:
@@ -95,7 +103,7 @@ class GeneratorConfig:
             style_dim=self.style_dim,
             widths=tuple(self.encoder_widths),
             units=tuple(self.encoder_units),
-            input_px=self.size,
+            input_px=min(self.encoder_px, self.size),
         )
 
     def widths(self) -> dict[int, int]:
@@ -116,6 +124,8 @@ class FaceAutoencoder(nn.Module):
 
     def __init__(self, config: GeneratorConfig) -> None:
         super().__init__()
+        self.dtype = torch.float32
+        self.input_px = config.shape().input_px
         self.generator = Generator(
             config.size, style_dim=config.style_dim, n_mlp=config.n_mlp, channels=config.widths()
         )
@@ -125,12 +135,24 @@ class FaceAutoencoder(nn.Module):
 
     def decode(self, w_plus: Tensor) -> Tensor:
         """W+ codes to images without noise: the autoencoder has none."""
-        return self.generator.synthesize(w_plus, noise=[None] * self.generator.num_layers)
+        silent: list[Tensor | None] = [None] * self.generator.num_layers
+        return self.generator.synthesize(w_plus, noise=silent, dtype=self.dtype)
+
+    def encode(self, x: Tensor, y_hat: Tensor) -> Tensor:
+        """The residual that the encoder predicts for a photo and its reconstruction, (B, L, D) float32."""
+        stack = self.pool(torch.cat([x, y_hat], dim=1)).contiguous(memory_format=torch.channels_last)
+        with torch.autocast(x.device.type, self.dtype, enabled=self.dtype is not torch.float32):
+            residual: Tensor = self.encoder(stack)
+        return residual.float()
 
     def refine(self, x: Tensor, y_hat: Tensor, w_plus: Tensor) -> Tensor:
         """One ReStyle pass: the code plus the predicted residual, (B, L, D)."""
-        residual: Tensor = self.encoder(torch.cat([x, y_hat], dim=1))
-        return w_plus + residual
+        return w_plus + self.encode(x, y_hat)
+
+    def pool(self, x: Tensor) -> Tensor:
+        """Average pictures down to the encoder's input."""
+        factor = x.shape[-1] // self.input_px
+        return nn.functional.avg_pool2d(x, factor) if factor > 1 else x
 
     def start(self, count: int) -> tuple[Tensor, Tensor]:
         """Average image and code, repeated."""
@@ -177,17 +199,10 @@ class GeneratorTraining:
         self.train_set = AlignedPictures(data, "train", size=config.size)
         self.held_out = AlignedPictures(data, "val", size=config.size).fixed(300)
         self.model = FaceAutoencoder(config)
+        self.model.dtype = torch.bfloat16 if wants_bfloat16(config.precision) else torch.float32
         self.average = copy.deepcopy(self.model).requires_grad_(False)
         self.discriminator = Discriminator(config.size, {k: v // 2 for k, v in config.widths().items()})
-        self.optimiser = torch.optim.Adam(
-            [
-                {"params": list(self.model.encoder.parameters()), "factor": 1.0},
-                {"params": list(self.model.generator.parameters()), "factor": config.generator_factor},
-            ],
-            lr=config.rate,
-            betas=(0.9, 0.99),
-            fused=True,
-        )
+        self.optimisers = _optimisers(self.model, config)
         self.d_optimiser = torch.optim.Adam(
             self.discriminator.parameters(), lr=1e-3, betas=(0.0, 0.99), fused=True
         )
@@ -195,7 +210,8 @@ class GeneratorTraining:
         self.seen = 0
         self.iteration = 0
         self.jitter = Jitter()
-        self._encode = torch.compile(self.model.encoder) if compile_networks else self.model.encoder
+        self.is_grown = False
+        self._encode = torch.compile(self.model.encode) if compile_networks else self.model.encode
         self._decode = torch.compile(self.model.decode) if compile_networks else self.model.decode
         self._state: tuple[Tensor, Tensor, Tensor, int] | None = None
 
@@ -224,8 +240,7 @@ class GeneratorTraining:
         sharpening = self.seen >= self.config.images
         self._set_rate(sharpening)
         x, y_before, w_before, depth = self._next_state()
-        residual = self._encode(torch.cat([x, y_before], dim=1).contiguous(memory_format=torch.channels_last))
-        w_plus = w_before + residual
+        w_plus = w_before + self._encode(x, y_before)
         noise = torch.randn(w_plus.shape, generator=self.random) * self.config.code_noise
         y_hat = self._decode(w_plus + noise)
         loss = reconstruction_loss(y_hat, x)
@@ -235,10 +250,12 @@ class GeneratorTraining:
             extra, extra_stats = self._sharpening_terms(x, y_hat)
             total = total + extra
             stats.update(extra_stats)
-        self.optimiser.zero_grad(set_to_none=True)
+        for optimiser in self.optimisers:
+            optimiser.zero_grad(set_to_none=True)
         total.backward()
         nn.utils.clip_grad_norm_(self.model.parameters(), 10.0)
-        self.optimiser.step()
+        for optimiser in self.optimisers:
+            optimiser.step()
         if sharpening:
             stats["d_loss"] = self._train_discriminator(x, y_hat.detach())
         self._follow(w_plus.detach())
@@ -247,7 +264,8 @@ class GeneratorTraining:
 
     def _next_state(self) -> tuple[Tensor, Tensor, Tensor, int]:
         """A fresh batch from the average, or the last batch one refinement deeper."""
-        depth_limit = 1 if self.seen < 0.4 * self.config.images else self.config.max_steps
+        is_early = self.seen < 0.4 * self.config.images and not self.is_grown
+        depth_limit = 1 if is_early else self.config.max_steps
         if self._state is not None:
             x, y_hat, w_plus, depth = self._state
             if depth < depth_limit and torch.rand(1, generator=self.random).item() < 0.5:
@@ -269,13 +287,14 @@ class GeneratorTraining:
                 self.seen / config.images, floor=config.sharpen_rate / config.rate
             )
             rate *= min(1.0, (self.seen + config.batch) / 1_000)
-        for group in self.optimiser.param_groups:
-            group["lr"] = rate * group["factor"]
+        for optimiser in self.optimisers:
+            for group in optimiser.param_groups:
+                group["lr"] = rate * group["factor"]
 
     def _follow(self, w_plus: Tensor) -> None:
         """Average code and averaged weights move along."""
         with torch.no_grad():
-            if self.seen < 0.5 * self.config.images:
+            if self.seen < 0.5 * self.config.images and not self.is_grown:
                 self.model.w_avg.lerp_(w_plus.mean(dim=(0, 1)), 0.01)
             keep = 0.5 ** (self.config.batch / min(self.config.ema_images, max(self.seen / 4, 1.0)))
             targets = [p for p in self.average.state_dict().values() if p.is_floating_point()]
@@ -336,7 +355,8 @@ class GeneratorTraining:
                 "model": self.model.state_dict(),
                 "average": self.average.state_dict(),
                 "discriminator": self.discriminator.state_dict(),
-                "optimiser": self.optimiser.state_dict(),
+                "optimisers": [optimiser.state_dict() for optimiser in self.optimisers],
+                "is_grown": self.is_grown,
                 "d_optimiser": self.d_optimiser.state_dict(),
                 "random": self.random.get_state(),
                 "torch_random": torch.get_rng_state(),
@@ -346,7 +366,10 @@ class GeneratorTraining:
         )
 
     def start_from(self, store: ModelStore, name: str) -> None:
-        """Begin with the weights of a published model of the same sizes; optimisers start fresh.
+        """Begin with the weights of a published model; optimisers start fresh.
+
+        A model of half the size is grown (Karras et al., 2018): blocks of the new resolution start at
+        random behind a silent ToRGB, and the new style rows start as the finest old one.
 
         Raises:
             WeightsError: There is no such model, or it has other sizes.
@@ -355,8 +378,11 @@ class GeneratorTraining:
         tensors = {k: v.float() if v.is_floating_point() else v for k, v in store.tensors(card).items()}
         w_avg = tensors.pop("latent_avg", self.model.w_avg)
         own = {k.replace("decoder.", "generator.", 1): v for k, v in tensors.items()}
+        if int(card.config.get("generator", {}).get("size", self.config.size)) * 2 == self.config.size:
+            own = grown(own, self.model)
         load_strict(self.model, {**own, "w_avg": w_avg}, what=f"'{name}'")
         self.average.load_state_dict(self.model.state_dict())
+        self.is_grown = True
 
     def restore(self) -> bool:
         """Continue from the run's checkpoint; False when there is none."""
@@ -367,7 +393,9 @@ class GeneratorTraining:
         self.model.load_state_dict(saved["model"])
         self.average.load_state_dict(saved["average"])
         self.discriminator.load_state_dict(saved["discriminator"])
-        self.optimiser.load_state_dict(saved["optimiser"])
+        for optimiser, state in zip(self.optimisers, saved["optimisers"], strict=True):
+            optimiser.load_state_dict(state)
+        self.is_grown = saved["is_grown"]
         self.d_optimiser.load_state_dict(saved["d_optimiser"])
         self.random.set_state(saved["random"])
         torch.set_rng_state(saved["torch_random"])
@@ -376,6 +404,35 @@ class GeneratorTraining:
             self._state = (x, y_hat, w_plus, depth)
             self._average_image = saved["average_image"]
         return True
+
+
+def grown(tensors: dict[str, Tensor], model: FaceAutoencoder) -> dict[str, Tensor]:
+    """The weights of a model of half the size, completed to those of `model`."""
+    grown_state = {**model.state_dict(), **tensors}
+    last = len(model.generator.to_rgbs) - 1
+    key = f"generator.to_rgbs.{last}.conv.weight"
+    grown_state[key] = torch.zeros_like(grown_state[key])
+    before = model.generator.n_latent - 2
+    for name in tensors:
+        start, _, rest = name.partition(f"encoder.styles.{before - 1}.")
+        if rest and not start:
+            for row in (before, before + 1):
+                grown_state[f"encoder.styles.{row}.{rest}"] = tensors[name].clone()
+    grown_state.pop("w_avg", None)
+    return grown_state
+
+
+def _optimisers(model: FaceAutoencoder, config: GeneratorConfig) -> list[torch.optim.Optimizer]:
+    """Muon for the matrices, when it is wanted, and Adam for the rest."""
+    groups: dict[bool, list[dict[str, Any]]] = {True: [], False: []}
+    for network, factor in ((model.encoder, 1.0), (model.generator, config.generator_factor)):
+        named = [(n, p) for n, p in network.named_parameters() if not n.startswith("style.")]
+        for by_muon in (True, False):
+            chosen = [p for n, p in named if (config.muon and suits_muon(n, p)) == by_muon]
+            if chosen:
+                groups[by_muon].append({"params": chosen, "factor": factor})
+    adam = torch.optim.Adam(groups[False], lr=config.rate, betas=(0.9, 0.99), fused=True)
+    return [Muon(groups[True], lr=config.rate), adam] if groups[True] else [adam]
 
 
 def crosses(before: int, after: int, every: int) -> bool:

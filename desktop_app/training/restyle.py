@@ -27,6 +27,7 @@ from desktop_app.training.generator import (
     step_errors,
 )
 from desktop_app.training.inversion_losses import per_image_l2, reconstruction_loss
+from desktop_app.training.precision import wants_bfloat16
 from desktop_app.training.run_folder import Pace, RunFolder, cosine_rate
 
 EVALUATE_EVERY = 8_000  # passes over a picture
@@ -95,7 +96,7 @@ class RestyleTraining:
         self.done = 0
         self.jitter = Jitter()
         self._start_image, _ = self.model.start(1)
-        self._encode = torch.compile(self.model.encoder) if compile_networks else self.model.encoder
+        self._encode = torch.compile(self.model.encode) if compile_networks else self.model.encode
         self._decode = torch.compile(self.model.decode) if compile_networks else self.model.decode
 
     def train(self) -> Iterator[Progress]:
@@ -124,8 +125,7 @@ class RestyleTraining:
         l2_before: Tensor | None = None
         stats: dict[str, float] = {}
         for step in range(1, self.config.steps + 1):
-            stack = torch.cat([x, y_hat], dim=1).contiguous(memory_format=torch.channels_last)
-            w_next = w_plus + self._encode(stack)
+            w_next = w_plus + self._encode(x, y_hat)
             y_next = self._decode(w_next)
             l2 = per_image_l2(y_next, x)
             loss = reconstruction_loss(y_next, x)
@@ -200,4 +200,5 @@ def load_autoencoder(run: RunFolder) -> tuple[GeneratorConfig, FaceAutoencoder]:
     config = generator_config(saved.get("generator_config", saved["config"]))
     model = FaceAutoencoder(config)
     model.load_state_dict(saved["average"])
+    model.dtype = torch.bfloat16 if wants_bfloat16(config.precision) else torch.float32
     return config, model

@@ -1,0 +1,17 @@
+"""Which precision a training computes in."""
+
+from __future__ import annotations
+
+import torch
+
+from desktop_app.core.errors import UserInputError
+
+
+def wants_bfloat16(precision: str) -> bool:
+    """Whether to compute in bfloat16: as asked, or where the processor does it natively."""
+    if precision not in ("auto", "bfloat16", "float32"):
+        raise UserInputError(f"Unknown precision '{precision}'.", "Choose auto, bfloat16 or float32.")
+    if precision != "auto":
+        return precision == "bfloat16"
+    able = torch.cpu.get_capabilities()
+    return bool(able.get("avx512_bf16") or able.get("amx_bf16"))
