@@ -16,7 +16,8 @@ from desktop_app.core.errors import UserInputError, WeightsError
 from desktop_app.core.types import Image, InversionStep
 from desktop_app.engine.device import memory_errors_translated
 from desktop_app.engine.invert.model import InversionModel
-from desktop_app.engine.invert.restyle import MAX_STEPS, Pass, passes, prepare
+from desktop_app.engine.invert.restyle import MAX_STEPS, Pass, keep_pass, passes, prepare
+from desktop_app.engine.invert.run_state import RunState
 from desktop_app.engine.invert.steps import StepRecorder
 from desktop_app.engine.metrics.l2 import l2
 
@@ -57,7 +58,13 @@ def bootstrap_passes(
 
 
 def bootstrap(
-    first: InversionModel, second: InversionModel, image: Image, *, steps: int, first_steps: int = 1
+    first: InversionModel,
+    second: InversionModel,
+    image: Image,
+    *,
+    steps: int,
+    first_steps: int = 1,
+    state: RunState | None = None,
 ) -> Iterator[InversionStep]:
     """Invert with `first`, then restyle with `second`.
 
@@ -67,12 +74,13 @@ def bootstrap(
         image: An aligned picture, (H, W, 3) uint8.
         steps: Passes of the second model, 1 to 20; the authors recommend 1 or 2.
         first_steps: Passes of the first model, 1 to 20; the authors take 1.
+        state: Of a run that was closed: it goes on there. Kept up to date.
 
     Yields:
         `first_steps + steps` steps; those of the first model come first.
 
     Raises:
-        UserInputError: `steps` is out of range.
+        UserInputError: `steps` is out of range, or the state belongs to another run.
         WeightsError: The models do not fit, or produced values that are no numbers.
         ResourceError: Out of memory.
     """
@@ -80,14 +88,34 @@ def bootstrap(
         if not 1 <= count <= MAX_STEPS:
             raise UserInputError(f"The number of steps must be 1 to {MAX_STEPS}, not {count}.")
     check_pair(first, second)
+    state = RunState() if state is None else state
+    models = f"{first.name}+{second.name}"
+    state.claim("bootstrap", model=models, image=image, options=str(first_steps))
     with torch.inference_mode(), memory_errors_translated("invert the face"):
         x = prepare(first, image)
     note = BOOTSTRAP_NOTE.format(first=first.name, steps=first_steps)
     recorder = StepRecorder(second.name, first.average_output, note=note)
     loop = bootstrap_passes(first, second, x, first_steps=first_steps)
-    for _ in range(first_steps + steps):
+    if state.is_started:
+        recorder.restore(state)
+        loop = _continued(first, second, x, state=state, first_steps=first_steps)
+    for t in range(state.done, first_steps + steps):
         recorder.resume()
         with torch.inference_mode(), memory_errors_translated("invert the face"):
             done = next(loop)
             step = recorder.record(done.w_plus, done.y_hat, l2=l2(done.y_small, x))
+        keep_pass(state, done, recorder, count=t + 1)
         yield step
+
+
+def _continued(
+    first: InversionModel, second: InversionModel, x: Tensor, *, state: RunState, first_steps: int
+) -> Iterator[Pass]:
+    """The passes that come after those of a closed run."""
+    w_plus, y_small = state.tensors["w_plus"], state.tensors["y_small"]
+    for done in itertools.islice(
+        passes(first, x, w_plus=w_plus, y_small=y_small), max(first_steps - state.done, 0)
+    ):
+        yield done
+        w_plus, y_small = done.w_plus, done.y_small
+    yield from passes(second, x, w_plus=w_plus, y_small=y_small)

@@ -21,6 +21,8 @@ from desktop_app.engine.invert.model import InversionModel
 from desktop_app.engine.invert.objective import Terms, numbers, pyramid_l1
 from desktop_app.engine.invert.optimise import MAX_ITERATIONS
 from desktop_app.engine.invert.restyle import prepare
+from desktop_app.engine.invert.run_state import RunState, adam_tensors, restore_adam
+from desktop_app.engine.invert.search_loop import SearchPlan, search_steps
 from desktop_app.engine.invert.steps import StepRecorder, code_to_tensor
 from desktop_app.engine.metrics.l2 import l2
 from desktop_app.engine.networks.vgg16 import Vgg16Features
@@ -61,6 +63,7 @@ def invert_in_domain(
     options: InDomainOptions,
     vgg: Vgg16Features | None = None,
     start: FloatArray | None = None,
+    state: RunState | None = None,
 ) -> Iterator[InversionStep | Progress]:
     """The encoder's code as step 1, then optimised codes.
 
@@ -70,73 +73,94 @@ def invert_in_domain(
         options: How to optimise.
         vgg: Perceptual features; None: a pyramid L1 stands in, and steps say so.
         start: Code to go on from instead of the encoder's.
+        state: Of a run that was closed: it goes on there. Kept up to date.
 
     Yields:
         `Progress` after each iteration, an `InversionStep` at the start, every `report_every`
         iterations and at the end.
 
     Raises:
-        UserInputError: The options are out of range, or the code is of another model.
+        UserInputError: The options are out of range, or code or state do not belong here.
         WeightsError: The networks produced values that are no numbers.
         ResourceError: Out of memory.
     """
     if not 0 <= options.iterations <= MAX_ITERATIONS:
         raise UserInputError(f"The number of iterations must be 0 to {MAX_ITERATIONS}.")
+    state = RunState() if state is None else state
+    state.claim("idinvert", model=model.name, image=image, options=f"{options.rate} {options.domain_weight}")
     note = "" if vgg is not None or options.iterations == 0 else NO_VGG_NOTE
     recorder = StepRecorder(model.name, model.average_output, note=note)
     with torch.no_grad(), memory_errors_translated("invert the face"):
-        x = prepare(model, image)
-        code = encoder_code(model, x) if start is None else code_to_tensor(model, start)
-        y = model.decode(code)
-        features = None if vgg is None else vgg(x)
-        first = recorder.record(code, y, l2=l2(model.pool(y), x))
-    yield first
-    recorder.resume()
-    loss_of = _Loss(model, x, vgg=vgg, features=features, domain_weight=options.domain_weight)
-    code = code.clone().requires_grad_(True)
-    optimiser = torch.optim.Adam([code], lr=options.rate)
-    for i in range(options.iterations):
-        with memory_errors_translated("optimise the face"):
-            loss, terms = loss_of(code)
-            _finite_or_raise(model, loss)
-            optimiser.zero_grad(set_to_none=True)
-            loss.backward()
-            optimiser.step()
-        if i + 1 == options.iterations or (i + 1) % options.report_every == 0:
-            with torch.no_grad(), memory_errors_translated("optimise the face"):
-                y = model.decode(code)
-                found = recorder.record(code, y, l2=l2(model.pool(y), x), losses=numbers(terms))
-            yield found
-            recorder.resume()
-        yield Progress(done=i + 1, total=options.iterations, text="Searching the code")
+        search = _Search(model, prepare(model, image), options=options, vgg=vgg)
+        if not state.is_started:
+            first = search.begin(recorder, start)
+    if state.is_started:
+        search.restore(state)
+        recorder.restore(state)
+    else:
+        search.keep(state)
+        recorder.keep(state)
+        yield first
+        recorder.resume()
+    plan = SearchPlan(options.iterations, options.report_every, "Searching the code", "optimise the face")
+    yield from search_steps(search, recorder, state, plan=plan)
 
 
-class _Loss:
-    """What is made small: pixels, a perceptual term, and the distance from the encoder's domain."""
+class _Search:
+    """The optimiser's state, and what is made small: pixels, a perceptual term, distance from the domain."""
 
     def __init__(
-        self,
-        model: InversionModel,
-        x: Tensor,
-        *,
-        vgg: Vgg16Features | None,
-        features: Tensor | None,
-        domain_weight: float,
+        self, model: InversionModel, x: Tensor, *, options: InDomainOptions, vgg: Vgg16Features | None
     ) -> None:
         self._model = model
         self._x = x
+        self._options = options
         self._vgg = vgg
-        self._features = features
-        self._domain_weight = domain_weight
+        self._features = None if vgg is None else vgg(x)
+        self._losses: tuple[tuple[str, float], ...] = ()
+        self._use(model.average_codes(1))
 
-    def __call__(self, code: Tensor) -> tuple[Tensor, Terms]:
-        """The loss of a code (B, L, D), and its terms."""
-        y_small = self._model.pool(self._model.decode(code))
+    def _use(self, code: Tensor) -> None:
+        self._code = code.detach().clone().requires_grad_(True)
+        self._optimiser = torch.optim.Adam([self._code], lr=self._options.rate)
+
+    def begin(self, recorder: StepRecorder, start: FloatArray | None) -> InversionStep:
+        """The code before any optimisation."""
+        self._use(encoder_code(self._model, self._x) if start is None else code_to_tensor(self._model, start))
+        return self.record(recorder)
+
+    def keep(self, state: RunState) -> None:
+        """Write everything that changes into the state of the run."""
+        state.tensors.update(code=self._code, **adam_tensors(self._optimiser))
+
+    def restore(self, state: RunState) -> None:
+        """Go on where a run stood."""
+        self._use(state.tensors["code"])
+        restore_adam(self._optimiser, state)
+
+    def record(self, recorder: StepRecorder) -> InversionStep:
+        """What was found so far."""
+        y = self._model.decode(self._code)
+        error = l2(self._model.pool(y), self._x)
+        return recorder.record(self._code, y, l2=error, losses=self._losses)
+
+    def step(self, i: int) -> bool:
+        """One iteration; there is always more to gain."""
+        loss, terms = self._loss()
+        _finite_or_raise(self._model, loss)
+        self._optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        self._optimiser.step()
+        self._losses = numbers(terms)
+        return False
+
+    def _loss(self) -> tuple[Tensor, Terms]:
+        y_small = self._model.pool(self._model.decode(self._code))
         pixels = F.mse_loss(y_small, self._x)
         perceptual = self._perceptual(y_small)
-        domain = F.mse_loss(code, encoder_code(self._model, y_small))
+        domain = F.mse_loss(self._code, encoder_code(self._model, y_small))
         terms = (("l2", pixels), ("perceptual", perceptual), ("domain", domain))
-        return pixels + perceptual + self._domain_weight * domain, terms
+        return pixels + perceptual + self._options.domain_weight * domain, terms
 
     def _perceptual(self, y_small: Tensor) -> Tensor:
         if self._vgg is None or self._features is None:

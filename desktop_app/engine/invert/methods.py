@@ -1,8 +1,9 @@
 """Every inversion method by name, behind one call.
 
 A method takes models, an aligned picture and options, and yields `InversionStep` objects, with
-`Progress` in between when its steps take many iterations. Closing the iterator cancels; passing a
-step's `w_plus` as `start` goes on from there.
+`Progress` in between when its steps take many iterations. Closing the iterator cancels; the same
+call with the same `MethodInputs.state` goes on as if it had never been closed, and passing a step's
+`w_plus` as `start` begins a new run there.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from desktop_app.engine.invert.idinvert import InDomainOptions, invert_in_domain
 from desktop_app.engine.invert.model import InversionModel
 from desktop_app.engine.invert.optimise import ProjectionOptions, Space, project
 from desktop_app.engine.invert.restyle import invert
+from desktop_app.engine.invert.run_state import RunState
+from desktop_app.engine.invert.steps import locked
 from desktop_app.engine.networks.lpips_net import Lpips
 from desktop_app.engine.networks.vgg16 import Vgg16Features
 
@@ -43,6 +46,7 @@ class MethodInputs:
         first: Model that starts, for bootstrapping.
         lpips: Perceptual distance, when its weights are there.
         vgg: Perceptual features of in-domain inversion, when their weights are there.
+        state: State of the run: kept up to date, and where a closed run goes on.
     """
 
     model: InversionModel
@@ -50,6 +54,7 @@ class MethodInputs:
     first: InversionModel | None = None
     lpips: Lpips | None = None
     vgg: Vgg16Features | None = None
+    state: RunState | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,27 +141,44 @@ def _restyle(inputs: MethodInputs, options: MethodOptions) -> Steps:
         steps=options.steps,
         start=options.start,
         resize_outputs=options.resize_outputs,
+        state=inputs.state,
     )
 
 
 def _one_pass(inputs: MethodInputs, options: MethodOptions) -> Steps:
-    return invert(inputs.model, inputs.image, steps=1, resize_outputs=options.resize_outputs)
+    return invert(
+        inputs.model, inputs.image, steps=1, resize_outputs=options.resize_outputs, state=inputs.state
+    )
 
 
 def _bootstrap(inputs: MethodInputs, options: MethodOptions) -> Steps:
     if inputs.first is None:
         raise WeightsError("Bootstrapping needs a second model to start from.")
     if options.start is not None:  # the first model's part is done
-        return invert(inputs.model, inputs.image, steps=options.steps, start=options.start)
+        return invert(
+            inputs.model, inputs.image, steps=options.steps, start=options.start, state=inputs.state
+        )
     return bootstrap(
-        inputs.first, inputs.model, inputs.image, steps=options.steps, first_steps=options.first_steps
+        inputs.first,
+        inputs.model,
+        inputs.image,
+        steps=options.steps,
+        first_steps=options.first_steps,
+        state=inputs.state,
     )
 
 
 def _idinvert(inputs: MethodInputs, options: MethodOptions) -> Steps:
     iterations = options.iterations or InDomainOptions().iterations
     chosen = InDomainOptions(iterations=iterations, report_every=options.interval(iterations))
-    return invert_in_domain(inputs.model, inputs.image, options=chosen, vgg=inputs.vgg, start=options.start)
+    return invert_in_domain(
+        inputs.model,
+        inputs.image,
+        options=chosen,
+        vgg=inputs.vgg,
+        start=options.start,
+        state=inputs.state,
+    )
 
 
 def _karras(space: Space) -> Callable[[MethodInputs, MethodOptions], Steps]:
@@ -170,9 +192,15 @@ def _karras(space: Space) -> Callable[[MethodInputs, MethodOptions], Steps]:
             optimises_noise=options.optimises_noise,
             report_every=options.interval(iterations),
         )
-        return project(inputs.model, inputs.image, options=chosen, lpips=inputs.lpips, start=options.start)
+        return _search(inputs, chosen, start=options.start, state=inputs.state)
 
     return run
+
+
+def _search(
+    inputs: MethodInputs, chosen: ProjectionOptions, *, start: FloatArray | None, state: RunState | None
+) -> Steps:
+    return project(inputs.model, inputs.image, options=chosen, lpips=inputs.lpips, start=start, state=state)
 
 
 def _hybrid(inputs: MethodInputs, options: MethodOptions) -> Steps:
@@ -189,28 +217,28 @@ def _hybrid(inputs: MethodInputs, options: MethodOptions) -> Steps:
         seed=options.seed,
     )
     if options.start is not None:
-        return project(inputs.model, inputs.image, options=chosen, lpips=inputs.lpips, start=options.start)
+        return _search(inputs, chosen, start=options.start, state=inputs.state)
     return _then_project(inputs, options, chosen)
 
 
 def _then_project(inputs: MethodInputs, options: MethodOptions, chosen: ProjectionOptions) -> Steps:
     """The encoder's steps, then the optimiser's, numbered on; changes are against the first step."""
-    encoded: list[InversionStep] = []
-    for step in invert(inputs.model, inputs.image, steps=options.steps):
-        encoded.append(step)
+    state = RunState() if inputs.state is None else inputs.state
+    encoder, search = state.part("encoder"), state.part("search")
+    for step in invert(inputs.model, inputs.image, steps=options.steps, state=encoder):
+        state.values.setdefault("first_size", _change(step))
         yield step
-    start = encoded[-1].w_plus
-    search = project(inputs.model, inputs.image, options=chosen, lpips=inputs.lpips, start=start)
-    for item in search:
+    start = locked(encoder.tensors["w_plus"][0])
+    for item in _search(inputs, chosen, start=start, state=search):
         if isinstance(item, InversionStep):
-            change = _relative_change(item, encoded[0])
-            item = replace(item, index=len(encoded) + item.index, relative_change=change)
+            first_size = state.values["first_size"]
+            relative = _change(item) / first_size if first_size > 0 else 0.0
+            item = replace(item, index=encoder.done + item.index, relative_change=relative)
         yield item
 
 
-def _relative_change(step: InversionStep, first: InversionStep) -> float:
-    size = float(first.change_map.mean()) ** 0.5
-    return float(step.change_map.mean()) ** 0.5 / size if size > 0 else 0.0
+def _change(step: InversionStep) -> float:
+    return float(step.change_map.mean()) ** 0.5
 
 
 def _has_encoder_that_refines(model: SizesForMethods) -> bool:

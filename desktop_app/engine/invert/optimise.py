@@ -7,7 +7,7 @@ start from an encoder's code follow PTI's and rosinality's code (reference, sect
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 import torch
@@ -20,7 +20,9 @@ from desktop_app.engine.invert.model import InversionModel
 from desktop_app.engine.invert.noise_maps import noise_regularisation, normalise_rms_
 from desktop_app.engine.invert.objective import Objective, numbers
 from desktop_app.engine.invert.restyle import prepare
+from desktop_app.engine.invert.run_state import RunState, adam_tensors, restore_adam
 from desktop_app.engine.invert.schedule import W_NOISE_STRENGTH, learning_rate, w_noise_factor
+from desktop_app.engine.invert.search_loop import SearchPlan, search_steps
 from desktop_app.engine.invert.steps import StepRecorder, code_to_tensor
 from desktop_app.engine.metrics.l2 import l2
 from desktop_app.engine.networks.lpips_net import Lpips
@@ -103,6 +105,7 @@ def project(
     options: ProjectionOptions,
     lpips: Lpips | None = None,
     start: FloatArray | None = None,
+    state: RunState | None = None,
 ) -> Iterator[InversionStep | Progress]:
     """Optimise a code, yielding at every iteration.
 
@@ -112,33 +115,43 @@ def project(
         options: How to search.
         lpips: Perceptual distance; None: L2, pyramid L1 and MS-SSIM stand in, and steps say so.
         start: Code (L, D) or (D,) to start from; None: the average code.
+        state: Of a run that was closed: it goes on there, with its noise maps, moments and random
+            numbers. Kept up to date.
 
     Yields:
         `Progress` after each iteration, and an `InversionStep` every `report_every` of them and at
-        the end. Closing the generator stops it; starting again from the last step's `w_plus` with
-        `done` set goes on.
+        the end. Closing the generator stops it. Without a `state`, starting from the last step's
+        `w_plus` with `done` set goes on with the schedule alone.
 
     Raises:
-        UserInputError: The options are out of range, or the code is of another model.
+        UserInputError: The options are out of range, or code or state do not belong here.
         WeightsError: The networks produced values that are no numbers.
         ResourceError: Out of memory.
     """
     if not 0 <= options.done < options.iterations <= MAX_ITERATIONS:
         raise UserInputError(f"The number of iterations must be 1 to {MAX_ITERATIONS}.")
+    state = RunState() if state is None else state
+    state.claim("project", model=model.name, image=image, options=_identity(options))
     with memory_errors_translated("optimise the face"):
         search = _Search(model, prepare(model, image), options=options, lpips=lpips, start=start)
+        if state.is_started:
+            search.restore(state)
         recorder = StepRecorder(model.name, search.render(), note=search.note)
-    for i in range(options.done, options.iterations):
-        with memory_errors_translated("optimise the face"):
-            terms = search.step(i)
-        is_last = i + 1 == options.iterations
-        if is_last or (i + 1 - options.done) % options.report_every == 0:
-            with torch.no_grad(), memory_errors_translated("optimise the face"):
-                y = search.render()
-                found = recorder.record(search.codes(), y, l2=l2(model.pool(y), search.x), losses=terms)
-            yield found
-            recorder.resume()
-        yield Progress(done=i + 1, total=options.iterations, text="Searching the code")
+        if state.is_started:
+            recorder.restore(state)
+    plan = SearchPlan(
+        total=options.iterations,
+        report_every=options.report_every,
+        text="Searching the code",
+        action="optimise the face",
+        first=options.done,
+    )
+    yield from search_steps(search, recorder, state, plan=plan)
+
+
+def _identity(options: ProjectionOptions) -> str:
+    """What must stay the same for a run to go on; steps may be reported at another pace."""
+    return repr(replace(options, report_every=1))
 
 
 class _Search:
@@ -153,7 +166,8 @@ class _Search:
         lpips: Lpips | None,
         start: FloatArray | None,
     ) -> None:
-        self.x = x
+        self._x = x
+        self._losses: tuple[tuple[str, float], ...] = ()
         self._model = model
         self._options = options
         self._random = torch.Generator().manual_seed(options.seed)
@@ -184,6 +198,22 @@ class _Search:
         maps = self._model.generator.fresh_noise(1, self._random)
         return [n if n is None else n.requires_grad_(True) for n in maps]
 
+    def keep(self, state: RunState) -> None:
+        """Write everything that changes into the state of the run."""
+        maps = {f"noise.{k}": n for k, n in enumerate(self._maps) if n is not None and n.requires_grad}
+        state.tensors.update(code=self._code, random=self._random.get_state(), **maps)
+        state.tensors.update(adam_tensors(self._optimiser))
+
+    @torch.no_grad()
+    def restore(self, state: RunState) -> None:
+        """Go on where a run stood."""
+        self._code.copy_(state.tensors["code"])
+        for k, noise in enumerate(self._maps):
+            if noise is not None and f"noise.{k}" in state.tensors:
+                noise.copy_(state.tensors[f"noise.{k}"])
+        self._random.set_state(state.tensor("random"))
+        restore_adam(self._optimiser, state)
+
     def codes(self, code: Tensor | None = None) -> Tensor:
         """The code as W+, (1, L, D)."""
         return (self._code if code is None else code).expand(-1, self._model.n_styles, -1)
@@ -194,8 +224,14 @@ class _Search:
             y = self._model.generator.synthesize(self.codes(), noise=self._maps)
             return self._model.visible(y)
 
-    def step(self, i: int) -> tuple[tuple[str, float], ...]:
-        """One iteration; returns the loss terms."""
+    def record(self, recorder: StepRecorder) -> InversionStep:
+        """What was found so far."""
+        y = self.render()
+        error = l2(self._model.pool(y), self._x)
+        return recorder.record(self.codes(), y, l2=error, losses=self._losses)
+
+    def step(self, i: int) -> bool:
+        """One iteration; there is always more to gain."""
         options = self._options
         t = i / options.iterations
         for group in self._optimiser.param_groups:
@@ -217,4 +253,5 @@ class _Search:
         self._optimiser.step()
         if options.optimises_noise:
             normalise_rms_(n for n in self._maps if n is not None)
-        return numbers(terms)
+        self._losses = numbers(terms)
+        return False

@@ -9,9 +9,10 @@ without touching the weights, and lies in a file of its own.
 from __future__ import annotations
 
 import contextlib
+import zlib
 from collections.abc import Generator as Yields
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import safetensors.torch
@@ -23,9 +24,11 @@ from desktop_app.core.errors import ResourceError, UserInputError, WeightsError,
 from desktop_app.core.types import FloatArray, Image, InversionStep, Progress
 from desktop_app.engine.device import memory_errors_translated
 from desktop_app.engine.invert.model import InversionModel
-from desktop_app.engine.invert.objective import Objective, Terms, numbers
+from desktop_app.engine.invert.objective import Objective, numbers
 from desktop_app.engine.invert.optimise import MAX_ITERATIONS
 from desktop_app.engine.invert.restyle import prepare
+from desktop_app.engine.invert.run_state import RunState, adam_tensors, restore_adam
+from desktop_app.engine.invert.search_loop import SearchPlan, search_steps
 from desktop_app.engine.invert.steps import StepRecorder, code_to_tensor
 from desktop_app.engine.metrics.l2 import l2
 from desktop_app.engine.networks.lpips_net import Lpips
@@ -185,6 +188,7 @@ def refine(
     options: RefineOptions,
     lpips: Lpips | None = None,
     start: GeneratorDelta | None = None,
+    state: RunState | None = None,
 ) -> Yields[InversionStep | Progress, None, GeneratorDelta]:
     """Tune the generator so that a code renders a picture.
 
@@ -198,6 +202,7 @@ def refine(
         options: How to tune.
         lpips: Perceptual distance; None: L2, pyramid L1 and MS-SSIM stand in.
         start: A change to go on from.
+        state: Of a run that was closed: it goes on there. Kept up to date.
 
     Yields:
         `Progress` after each iteration, an `InversionStep` every `report_every` and at the end.
@@ -206,39 +211,35 @@ def refine(
         The change; attach it to render with it.
 
     Raises:
-        UserInputError: The options are out of range, or the code is of another model.
+        UserInputError: The options are out of range, or code or state do not belong here.
         WeightsError: The networks produced values that are no numbers.
         ResourceError: Out of memory.
     """
     _check(options)
+    state = RunState() if state is None else state
+    state.claim("refine", model=model.name, image=image, options=_identity(options, w_plus))
     with memory_errors_translated("tune the model"):
-        x = prepare(model, image)
-        code = code_to_tensor(model, w_plus)
         delta = start or fresh_delta(model, rank=options.rank, seed=options.seed)
-        tuning = _Tuning(model, delta, objective=Objective(x, lpips=lpips, mse_weight=options.mse_weight))
-        optimiser = torch.optim.Adam(tuning.factors, lr=options.rate)
+        tuning = _Tuning(model, delta, x=prepare(model, image), code=code_to_tensor(model, w_plus))
+        tuning.begin(options, lpips)
         with torch.no_grad():
-            before = model.decode(code)
-    recorder = StepRecorder(model.name, before, note=f"{TUNED_NOTE} {tuning.objective.note}".strip())
-    for i in range(options.iterations):
-        with memory_errors_translated("tune the model"), attached(delta, model.generator):
-            enough, terms = tuning.step(code, x, optimiser=optimiser, stop_at_l2=options.stop_at_l2)
-        is_last = enough or i + 1 == options.iterations
-        if is_last or (i + 1) % options.report_every == 0:
-            with (
-                torch.no_grad(),
-                memory_errors_translated("tune the model"),
-                attached(delta, model.generator),
-            ):
-                y = model.decode(code)
-                found = recorder.record(code, y, l2=l2(model.pool(y), x), losses=numbers(terms))
-            yield found
-            recorder.resume()
-        yield Progress(done=i + 1, total=options.iterations, text="Tuning the model to the photo")
-        if enough:
-            break
+            before = model.decode(code_to_tensor(model, w_plus))
+    recorder = StepRecorder(model.name, before, note=f"{TUNED_NOTE} {tuning.note}".strip())
+    if state.is_started:
+        tuning.restore(state)
+        recorder.restore(state)
+    plan = SearchPlan(
+        options.iterations, options.report_every, "Tuning the model to the photo", "tune the model"
+    )
+    yield from search_steps(tuning, recorder, state, plan=plan)
     tuning.freeze()
     return delta
+
+
+def _identity(options: RefineOptions, w_plus: FloatArray) -> str:
+    """What must stay the same for a run to go on: not its length or the pace of its steps."""
+    same = replace(options, iterations=1, report_every=1, stop_at_l2=0.0)
+    return f"{same!r} {zlib.crc32(w_plus.tobytes()):08x}"
 
 
 def _check(options: RefineOptions) -> None:
@@ -247,36 +248,64 @@ def _check(options: RefineOptions) -> None:
 
 
 class _Tuning:
-    """A change on its way, with the loss it is made for."""
+    """A change on its way; it is attached to the generator only while it is worked on."""
 
-    def __init__(self, model: InversionModel, delta: GeneratorDelta, *, objective: Objective) -> None:
+    def __init__(self, model: InversionModel, delta: GeneratorDelta, *, x: Tensor, code: Tensor) -> None:
         self._model = model
-        self.objective = objective
-        self.factors = [f.requires_grad_(True) for pair in delta.factors.values() for f in pair]
+        self._delta = delta
+        self._x = x
+        self._code = code
+        self._factors = [f.requires_grad_(True) for pair in delta.factors.values() for f in pair]
+        self._losses: tuple[tuple[str, float], ...] = ()
+
+    def begin(self, options: RefineOptions, lpips: Lpips | None) -> None:
+        """Choose the loss and the optimiser."""
+        self._objective = Objective(self._x, lpips=lpips, mse_weight=options.mse_weight)
+        self._optimiser = torch.optim.Adam(self._factors, lr=options.rate)
+        self._stop_at_l2 = options.stop_at_l2
+        self.note = self._objective.note
+
+    def keep(self, state: RunState) -> None:
+        """Write everything that changes into the state of the run."""
+        state.tensors.update({f"factor.{k}": factor for k, factor in enumerate(self._factors)})
+        state.tensors.update(adam_tensors(self._optimiser))
+
+    @torch.no_grad()
+    def restore(self, state: RunState) -> None:
+        """Go on where a run stood."""
+        for k, factor in enumerate(self._factors):
+            factor.copy_(state.tensors[f"factor.{k}"])
+        restore_adam(self._optimiser, state)
 
     def freeze(self) -> None:
         """End of tuning: the factors are plain values again."""
-        for factor in self.factors:
+        for factor in self._factors:
             factor.requires_grad_(False)
 
-    def step(
-        self, code: Tensor, x: Tensor, *, optimiser: torch.optim.Optimizer, stop_at_l2: float
-    ) -> tuple[bool, Terms]:
-        """One step of the optimiser, while the change is attached.
+    def record(self, recorder: StepRecorder) -> InversionStep:
+        """The picture with the change as it is now."""
+        with attached(self._delta, self._model.generator):
+            y = self._model.decode(self._code)
+        return recorder.record(self._code, y, l2=l2(self._model.pool(y), self._x), losses=self._losses)
+
+    def step(self, i: int) -> bool:
+        """One step of the optimiser.
 
         Returns:
-            Whether the picture was near enough already, so that nothing moved; the terms of the loss.
+            Whether the picture was near enough already, so that nothing moved.
 
         Raises:
             WeightsError: The networks produced values that are no numbers.
         """
-        y = self._model.decode(code)
-        loss, terms = self.objective(y)
-        if not bool(loss.isfinite()):
-            raise WeightsError(f"Tuning '{self._model.name}' produced values that are no numbers.")
-        is_enough = l2(self._model.pool(y.detach()), x) <= stop_at_l2
-        if not is_enough:
-            optimiser.zero_grad(set_to_none=True)
+        with attached(self._delta, self._model.generator):
+            y = self._model.decode(self._code)
+            loss, terms = self._objective(y)
+            if not bool(loss.isfinite()):
+                raise WeightsError(f"Tuning '{self._model.name}' produced values that are no numbers.")
+            self._losses = numbers(terms)
+            if l2(self._model.pool(y.detach()), self._x) <= self._stop_at_l2:
+                return True
+            self._optimiser.zero_grad(set_to_none=True)
             loss.backward()
-            optimiser.step()
-        return is_enough, terms
+            self._optimiser.step()
+        return False

@@ -18,6 +18,7 @@ from desktop_app.core.types import FloatArray, Image, InversionStep
 from desktop_app.engine.device import memory_errors_translated
 from desktop_app.engine.image_tensor import image_to_tensor, tensor_to_image
 from desktop_app.engine.invert.model import InversionModel
+from desktop_app.engine.invert.run_state import RunState
 from desktop_app.engine.invert.steps import StepRecorder, code_to_tensor
 from desktop_app.engine.metrics.l2 import l2
 
@@ -89,41 +90,59 @@ def invert(
     steps: int,
     start: FloatArray | None = None,
     resize_outputs: bool = False,
+    state: RunState | None = None,
 ) -> Iterator[InversionStep]:
     """Refine a latent over several encoder passes.
 
     Args:
         model: The model; a 3-channel encoder makes one pass only.
         image: An aligned picture of any size, (H, W, 3) uint8.
-        steps: Encoder passes, 1 to 20.
+        steps: Encoder passes, 1 to 20; of a run that is taken up again, those before included.
         start: Code (L, D) to go on from; None: the average code.
         resize_outputs: Hand out pictures of the encoder's input size instead of the generator's.
+        state: Of a run that was closed: it goes on there. Kept up to date.
 
     Yields:
         One step per pass; `change_map` and `y_hat` have the generator's size (or the encoder's).
 
     Raises:
-        UserInputError: `steps` is out of range.
+        UserInputError: `steps` is out of range, or the state belongs to another run.
         WeightsError: The networks produced values that are no numbers.
         ResourceError: Out of memory.
     """
     if not 1 <= steps <= MAX_STEPS:
         raise UserInputError(f"The number of steps must be 1 to {MAX_STEPS}, not {steps}.")
+    state = RunState() if state is None else state
+    state.claim("restyle", model=model.name, image=image, options=str(resize_outputs))
     with torch.inference_mode(), memory_errors_translated("invert the face"):
         x = prepare(model, image)
         codes = None if start is None else code_to_tensor(model, start)
-        before = model.average_output if codes is None else model.decode(codes)
-        y_small = model.pool(before)
-    recorder = StepRecorder(model.name, y_small if resize_outputs else before)
+        if state.is_started:
+            codes, y_small = state.tensors["w_plus"], state.tensors["y_small"]
+            before = state.tensors["y_before"]
+        else:
+            before = model.average_output if codes is None else model.decode(codes)
+            y_small = model.pool(before)
+            before = y_small if resize_outputs else before
+    recorder = StepRecorder(model.name, before)
+    if state.is_started:
+        recorder.restore(state)
     loop = passes(model, x, w_plus=codes, y_small=y_small)
-    for _ in range(steps if model.input_nc > 3 else 1):
+    for t in range(state.done, steps if model.input_nc > 3 else 1):
         recorder.resume()
         with torch.inference_mode(), memory_errors_translated("invert the face"):
             done = next(loop)
-            step = recorder.record(
-                done.w_plus, done.y_small if resize_outputs else done.y_hat, l2=l2(done.y_small, x)
-            )
+            y = done.y_small if resize_outputs else done.y_hat
+            step = recorder.record(done.w_plus, y, l2=l2(done.y_small, x))
+        keep_pass(state, done, recorder, count=t + 1)
         yield step
+
+
+def keep_pass(state: RunState, done: Pass, recorder: StepRecorder, *, count: int) -> None:
+    """Write a finished pass into the state of its run."""
+    state.done = count
+    state.tensors.update(w_plus=done.w_plus, y_small=done.y_small)
+    recorder.keep(state)
 
 
 def one_pass(model: InversionModel, x: Tensor, y_small: Tensor, w_plus: Tensor) -> tuple[Tensor, Tensor]:

@@ -12,6 +12,7 @@ from desktop_app.core.errors import UserInputError, WeightsError
 from desktop_app.core.types import FloatArray, InversionStep
 from desktop_app.engine.image_tensor import tensor_to_image
 from desktop_app.engine.invert.model import InversionModel
+from desktop_app.engine.invert.run_state import RunState
 
 
 class StepRecorder:
@@ -33,6 +34,18 @@ class StepRecorder:
         self._index = 0
         self._first_change = 0.0
         self._began = time.perf_counter()
+
+    def keep(self, state: RunState) -> None:
+        """Write where the numbering stands into the state of a run."""
+        state.values["recorded"] = self._index
+        state.values["first_change"] = self._first_change
+        state.tensors["y_before"] = self._y_before
+
+    def restore(self, state: RunState) -> None:
+        """Go on where a run stood."""
+        self._index = int(state.values["recorded"])
+        self._first_change = state.values["first_change"]
+        self._y_before = state.tensors["y_before"]
 
     def resume(self) -> None:
         """Start the clock of the next step now."""
