@@ -122,6 +122,10 @@ class DecodedPhoto:
     height_px: int
 
 
+_ANOTHER_HINT = "Choose another picture, or save this one anew with a picture editor."
+_AGAIN_HINT = "Check that the file is still there and that you may read it, then try again."
+
+
 class UnreadablePhotoError(UserInputError):
     """A photo that cannot be used.
 
@@ -133,7 +137,8 @@ class UnreadablePhotoError(UserInputError):
 
     def __init__(self, path: Path | None, reason: str, *, is_lasting: bool = True) -> None:
         name = f"'{display_path(path.name)}'" if path is not None else "The picture"
-        super().__init__(f"{name} cannot be used: {reason[0].lower()}{reason[1:]}")
+        hint = _ANOTHER_HINT if is_lasting else _AGAIN_HINT
+        super().__init__(f"{name} cannot be used: {reason[0].lower()}{reason[1:]}", hint)
         self.reason = reason
         self.is_lasting = is_lasting
 

@@ -31,6 +31,8 @@ from ui.job_center import JobCenter
 from ui.widgets.controls import button, column, frame, label, row, separator
 from ui.widgets.drop_area import DropArea, Offered
 
+_LICENCE_COLUMN = 2
+_LICENCE_PX = 190
 _Index = QModelIndex | QPersistentModelIndex
 _CARD_PX = 340
 _COLUMNS = 5
@@ -164,6 +166,8 @@ class ModelsPage(DropArea):
         header.setDefaultAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
         header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
         header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
+        header.setSectionResizeMode(_LICENCE_COLUMN, QHeaderView.ResizeMode.Interactive)
+        header.resizeSection(_LICENCE_COLUMN, _LICENCE_PX)
         header.setHighlightSections(False)
         hint = self.tr("Your own models: a card (.json) and its weights (.safetensors) in {}").format(
             display_path(self._folder)

@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from PySide6.QtCore import QMimeData, Signal
+from PySide6.QtCore import QMimeData, Qt, Signal
 from PySide6.QtGui import QDragEnterEvent, QDragLeaveEvent, QDropEvent, QGuiApplication, QImage
-from PySide6.QtWidgets import QFrame, QWidget
+from PySide6.QtWidgets import QFrame, QLabel, QWidget
 
-from ui.widgets.controls import restyle
+from ui.widgets.controls import label, restyle
+
+_SIGN_INSET_PX = (12, 12, -12, -12)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +66,20 @@ class DropArea(QFrame):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setAcceptDrops(True)
+        self._sign: QLabel | None = None
 
     def _show_dropping(self, is_dropping: bool) -> None:
         self.setProperty("dropping", is_dropping)
         restyle(self)
+        if self._sign is None:
+            self._sign = label(self.tr("Drop it here"))
+            self._sign.setParent(self)
+            self._sign.setObjectName("dropSign")
+            self._sign.setAlignment(Qt.AlignmentFlag.AlignCenter)
+            self._sign.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
+        self._sign.setGeometry(self.rect().adjusted(*_SIGN_INSET_PX))
+        self._sign.setVisible(is_dropping)
+        self._sign.raise_()
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
         """Accept files and pictures."""

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
 from PySide6.QtGui import QDragEnterEvent, QDropEvent, QImage
+from PySide6.QtWidgets import QLabel
 
 from ui.widgets.drop_area import DropArea, Offered, offered_by
 
@@ -48,6 +49,8 @@ def test_drop_is_passed_on_and_the_mark_goes_away(qtbot: object, tmp_path: Path)
     keys = (Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier)
     area.dragEnterEvent(QDragEnterEvent(QPoint(1, 1), Qt.DropAction.CopyAction, mime, *keys))
     assert area.property("dropping") is True
+    assert area.findChild(QLabel, "dropSign").isVisibleTo(area)
     area.dropEvent(QDropEvent(QPointF(1, 1), Qt.DropAction.CopyAction, mime, *keys))
     assert area.property("dropping") is False
+    assert not area.findChild(QLabel, "dropSign").isVisibleTo(area)
     assert seen == [Offered((tmp_path,))]
