@@ -62,7 +62,7 @@ print(json.dumps({
 def run() -> dict[str, object]:
     """Build the library, ask in a new process."""
     with tempfile.TemporaryDirectory() as folder:
-        _build(Path(folder) / "library")
+        build_library(Path(folder) / "library")
         done = subprocess.run(
             [sys.executable, "-c", _CLIENT, folder, str(PHOTOS)], capture_output=True, text=True, check=True
         )
@@ -70,7 +70,8 @@ def run() -> dict[str, object]:
     return {"photos": PHOTOS, "embedding_size": EMBEDDING_SIZE, **figures}
 
 
-def _build(folder: Path) -> None:
+def build_library(folder: Path) -> None:
+    """A library of photos that do not exist, with vectors in clusters."""
     catalogue = Catalogue.open(folder)
     catalogue.add_folder(Path("/photos"))
     model = catalogue.use_model("tiny.test", "", embedding_size=EMBEDDING_SIZE)
