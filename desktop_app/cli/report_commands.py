@@ -6,7 +6,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from desktop_app.core.types import Progress, ReportRequest
+from desktop_app.core.errors import UserInputError, display_path
+from desktop_app.core.types import ReportRequest
 
 if TYPE_CHECKING:
     from desktop_app.cli.app import Console
@@ -35,16 +36,8 @@ def report(args: argparse.Namespace, console: Console) -> dict[str, object]:
         from desktop_app.jobs.sample_photos import write_samples
 
         folders = (write_samples(args.out / "samples", services),)
-    faces = tuple(sorted(p for p in args.faces.iterdir() if p.is_file())) if args.faces else ()
-    job = picture_report.run(ReportRequest(folders, args.out, args.queries, faces), services)
-    while True:
-        try:
-            message = next(job)
-        except StopIteration as end:
-            result = end.value
-            break
-        if isinstance(message, Progress):
-            console.progress(message)
+    job = picture_report.run(ReportRequest(folders, args.out, args.queries, _faces(args.faces)), services)
+    result = console.drive(job)
     console.line(f"Wrote {result.page}: {result.photos} photos, {result.inverted} faces inverted.")
     return {
         "page": str(result.page),
@@ -52,3 +45,16 @@ def report(args: argparse.Namespace, console: Console) -> dict[str, object]:
         "queries": result.queries,
         "inverted": result.inverted,
     }
+
+
+def _faces(folder: Path | None) -> tuple[Path, ...]:
+    """The files of a folder, in order; none without a folder."""
+    if folder is None:
+        return ()
+    try:
+        return tuple(sorted(path for path in folder.iterdir() if path.is_file()))
+    except OSError as error:
+        raise UserInputError(
+            f"The folder {display_path(folder)} cannot be read: {error.strerror}.",
+            "Choose a folder of photos with faces.",
+        ) from error

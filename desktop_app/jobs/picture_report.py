@@ -50,7 +50,7 @@ margin:2rem auto;max-width:1240px;padding:0 1rem}
 h1{font-weight:600}h2{margin-top:2.2rem;font-weight:600;border-bottom:1px solid #333943;padding-bottom:.3rem}
 .row{display:flex;flex-wrap:wrap;gap:10px;margin:.8rem 0 1.4rem}figure{margin:0;width:144px}
 img{width:144px;height:144px;object-fit:contain;background:#0f1114;border-radius:8px;display:block}
-figcaption{font-size:12px;color:#a4abb8;text-align:center;overflow:hidden;text-overflow:ellipsis;white-space:nowrap}
+figcaption{margin-top:5px;font-size:12px;color:#a4abb8;text-align:center;overflow:hidden;text-overflow:ellipsis;white-space:nowrap}
 .query img{outline:3px solid #5aa9e6}.twin img{outline:2px dashed #e6a15a}
 table{border-collapse:collapse}td,th{padding:.2rem .9rem .2rem 0;text-align:left}p.note{color:#a4abb8}
 """
@@ -169,7 +169,10 @@ def _face_section(page: _Page, request: ReportRequest, services: Services) -> Ge
     page.add(
         "<h2>Inversion, step by step</h2><p class=note>Photo, average face, then each step of ReStyle; below "
     )
-    page.add("each step what it changed (red most, blue least).</p>")
+    page.add(
+        "each step where it changed the picture (red most, blue least, each on its own scale), and how much "
+    )
+    page.add("of the first step's change that is.</p>")
     tried = request.faces or tuple(
         row.path for row in services.catalogue.photos.page(PageRequest(0, CANDIDATES)).rows
     )
@@ -203,7 +206,6 @@ def _invert_one(page: _Page, path: Path, services: Services) -> Generator[object
         yield message
     if face is None or not steps:
         return 0
-    peak = max(float(np.quantile(step.change_map, 0.995)) for step in steps)
     page.add('<div class="row">')
     page.picture(face.image, path.stem, kind="query")
     page.picture(face.start, "average")
@@ -213,8 +215,8 @@ def _invert_one(page: _Page, path: Path, services: Services) -> Generator[object
     page.add("<figure></figure><figure></figure>")  # under the photo and the average face
     for step in steps:
         page.picture(
-            colour_change_map(step.change_map, peak),
-            f"change {step.relative_change:.2f}, {step.seconds:.2f} s",
+            colour_change_map(step.change_map, float(np.quantile(step.change_map, 0.995))),
+            f"change {step.relative_change:.0%}, {step.seconds:.2f} s",
         )
     page.add("</div>")
     return 1
