@@ -19,6 +19,7 @@ from desktop_app.catalogue.database import (
     transaction,
     translated_errors,
 )
+from desktop_app.catalogue.groups import GroupRepository
 from desktop_app.catalogue.lock import WriterLock
 from desktop_app.catalogue.photos import PhotoFacts, PhotoRepository
 from desktop_app.catalogue.scanner import FileStamp
@@ -86,6 +87,7 @@ class Catalogue:
         self._file = folder / DATABASE_NAME
         self.thumbnails = ThumbnailStore(folder / "thumbnails")
         self.photos = PhotoRepository(connection, self._file, thumbnails=self.thumbnails)
+        self.groups = GroupRepository(connection, self._file)
         self._lock = WriterLock(folder)
 
     @classmethod
@@ -209,6 +211,53 @@ class Catalogue:
         with translated_errors(self._file):
             row = self._connection.execute(query, (model.model_id, photo_id)).fetchone()
         return row[0] if row else None
+
+    def vector_counts(self) -> dict[str, int]:
+        """Indexed photos with an embedding, by model name; models without any are left out."""
+        query = (
+            "SELECT model.name, count(*) FROM model JOIN vector ON vector.model_id = model.id "
+            "JOIN photo ON photo.id = vector.photo_id AND photo.state = 'indexed' GROUP BY model.name"
+        )
+        with translated_errors(self._file):
+            return dict(self._connection.execute(query).fetchall())
+
+    def stored_vectors(self, model: StoredModel) -> tuple[IdArray, FloatArray]:
+        """Ids of the indexed photos and their embeddings, (N, D) unit length; lost ones are left out."""
+        ids, positions = self.positions(model)
+        halves, is_there = self.segments(model).read(positions)
+        rows = halves.astype(np.float32)
+        length = np.linalg.norm(rows, axis=1)
+        is_usable = is_there & np.isfinite(length) & (length > 0)
+        unit: FloatArray = rows[is_usable] / length[is_usable, None]
+        return ids[is_usable], unit
+
+    def put_vectors(self, model: StoredModel, photo_ids: Sequence[int], embeddings: FloatArray) -> None:
+        """Store embeddings of photos that are in the library: on disk first, then in one transaction.
+
+        Args:
+            model: Whose embeddings.
+            photo_ids: The photos; one that was removed meanwhile is passed over.
+            embeddings: (len(photo_ids), D) unit length.
+        """
+        start = self._next_position(model)
+        self.segments(model).write(start, embeddings)
+        put = (
+            "INSERT OR REPLACE INTO vector (model_id, photo_id, position) "
+            "SELECT ?, id, ? FROM photo WHERE id = ?"
+        )
+        with transaction(self._connection, self._file):
+            self._connection.executemany(
+                put, [(model.model_id, start + number, int(i)) for number, i in enumerate(photo_ids)]
+            )
+
+    def remove_model(self, name: str) -> None:
+        """Drop all embeddings of a model."""
+        model = self.current_model(name)
+        if model is None:
+            return
+        with transaction(self._connection, self._file):
+            self._connection.execute("DELETE FROM model WHERE name = ?", (name,))
+        self.segments(model).remove_all()
 
     def forget_vectors(self, model: StoredModel, photo_ids: Sequence[int]) -> None:
         """Drop embeddings that turned out to be lost; the next index run makes them again."""

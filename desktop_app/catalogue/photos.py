@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sqlite3
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -148,6 +149,12 @@ class PhotoRepository:
         query = "SELECT count(*) FROM photo WHERE path > ? AND path < ? AND state = 'indexed'"
         with translated_errors(self._file):
             return int(self._connection.execute(query, _below(folder)).fetchone()[0])
+
+    def folder_counts(self) -> Counter[Path]:
+        """Indexed photos by the folder they lie in."""
+        with translated_errors(self._file):
+            rows = self._connection.execute("SELECT path FROM photo WHERE state = 'indexed'")
+            return Counter(Path(os.path.dirname(os.fsdecode(row[0]))) for row in rows)  # noqa: PTH120
 
     def problems(self, limit: int) -> tuple[FileProblem, ...]:
         """Unreadable files with their reasons, by path."""

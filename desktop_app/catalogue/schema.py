@@ -50,5 +50,18 @@ CREATE INDEX vector_by_photo ON vector (photo_id);
 CREATE INDEX vector_by_position ON vector (model_id, position);
 """
 
-STEPS: tuple[str, ...] = (_STEP_1,)
+# Groups of photos that the user marked as belonging together.
+_STEP_MARKED_GROUPS = """
+CREATE TABLE marked_group (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    marked_at INTEGER NOT NULL
+);
+CREATE TABLE group_member (
+    photo_id INTEGER PRIMARY KEY REFERENCES photo (id) ON DELETE CASCADE,
+    group_id INTEGER NOT NULL REFERENCES marked_group (id) ON DELETE CASCADE
+) WITHOUT ROWID;
+CREATE INDEX group_member_by_group ON group_member (group_id);
+"""
+
+STEPS: tuple[str, ...] = (_STEP_1, _STEP_MARKED_GROUPS)
 SCHEMA_VERSION = len(STEPS)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from desktop_app.cli import train_face_commands
+from desktop_app.cli import train_face_commands, tune_commands
 from desktop_app.cli.console import Console
 from desktop_app.core.errors import UserInputError
 
@@ -31,6 +31,7 @@ def register(subparsers: _Subparsers) -> None:
     kinds = train.add_subparsers(title="what to train", required=True, metavar="KIND")
     _add_contrastive(kinds)
     train_face_commands.add_parsers(kinds)
+    tune_commands.add_parser(kinds)
 
 
 def train_contrastive(args: argparse.Namespace, console: Console) -> dict[str, object]:

@@ -53,6 +53,14 @@ _USE_CASES: dict[type[object], UseCase] = {
     types.ReportRequest: UseCase("picture_report", Urgency.LOW, "Write a picture report"),
     types.PastePreviewRequest: UseCase("preview_paste", Urgency.HIGH, "Show the photo with the face"),
     types.ExportRequest: UseCase("export_photo", Urgency.NORMAL, "Export"),
+    types.GroupsRequest: UseCase("mark_groups", Urgency.NORMAL, "Look at marked groups"),
+    types.MarkGroupRequest: UseCase("mark_groups", Urgency.NORMAL, "Mark photos"),
+    types.UnmarkPhotosRequest: UseCase("mark_groups", Urgency.NORMAL, "Unmark photos"),
+    types.TuneOptionsRequest: UseCase("tune_options", Urgency.NORMAL, "See what can be learned from"),
+    types.DiscardTuningRequest: UseCase("tune_options", Urgency.NORMAL, "Discard a tuning"),
+    types.TuneRequest: UseCase("tune_library", Urgency.LOW, "Learn from the library"),
+    types.KeepTuningRequest: UseCase("keep_tuning", Urgency.LOW, "Keep a tuned encoder"),
+    types.SwitchEncoderRequest: UseCase("switch_encoder", Urgency.NORMAL, "Switch the encoder"),
 }
 
 

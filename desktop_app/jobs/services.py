@@ -8,8 +8,9 @@ import hashlib
 import json
 import logging
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -125,6 +126,10 @@ class Services:
         """The encoder whose embeddings are searched."""
         return self.settings.library.encoder
 
+    def use_encoder(self, name: str) -> None:
+        """Search and index with another encoder from now on."""
+        self.settings = replace(self.settings, library=replace(self.settings.library, encoder=name))
+
     def embedder(self, name: str = "") -> Embedder:
         """An encoder, loaded once.
 
@@ -158,6 +163,17 @@ class Services:
             except (OSError, ValueError, KeyError, TypeError) as error:
                 _log.debug("the card %s tells no version: %r", file.name, error)
         return ""
+
+    def card_of(self, name: str) -> dict[str, Any]:
+        """The card of a model as it lies on disk, read without torch; empty when there is none."""
+        for folder in (self.paths.builtin_models, self.paths.models):
+            try:
+                raw = json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
+            except (OSError, ValueError):
+                continue
+            if isinstance(raw, dict) and isinstance(raw.get("config"), dict):
+                return raw
+        return {}
 
     @property
     def vectors(self) -> VectorStore:

@@ -70,7 +70,7 @@ def find_alike(files: Sequence[Path], similarity: Similarity, *, table: Path | N
             raise UserInputError(
                 f"What is alike by {similarity} has to be listed.", "Give the list with --labels FILE.csv."
             )
-        names = _labelled(files, table)
+        names = labels_of(files, table)
     elif similarity is Similarity.BURSTS:
         names = burst_names([captured_at(file) for file in files])
     else:
@@ -114,8 +114,16 @@ def captured_at(file: Path) -> float | None:
         return None
 
 
-def _labelled(files: Sequence[Path], table: Path) -> list[str]:
-    """The label of each picture; "" for one that the list does not name."""
+def labels_of(files: Sequence[Path], table: Path) -> list[str]:
+    """The label of each picture; "" for one that the list does not name.
+
+    Args:
+        files: The pictures.
+        table: CSV with the columns `file`, a path or the end of one, and `label`.
+
+    Raises:
+        UserInputError: The list cannot be read, lacks a column, or contradicts itself.
+    """
     try:
         with table.open(encoding="utf-8-sig", newline="") as handle:
             rows = list(csv.DictReader(handle))

@@ -8,9 +8,8 @@ pull towards the start keeps a few marked photos from carrying the whole library
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -50,8 +49,8 @@ class TuneConfig:
     seed: int = 0
     rate: float = 1.5e-3
     temperature: float = 0.3
-    pull: float = 0.1
-    view_weight: float = 1.0
+    pull: float = 0.5
+    view_weight: float = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +170,7 @@ class TuneTraining:
         """The head as it is now, (D, D)."""
         return (self._start + self._change).detach().clone()
 
-    def steps(self) -> Iterator[StepFigures]:
+    def steps(self) -> Generator[StepFigures, None, None]:
         """Train to the end; saves after the last step and when it is closed early."""
         try:
             while self.step < self.config.steps:
@@ -187,6 +186,8 @@ class TuneTraining:
                 "mark": self._mark(),
                 "step": self.step,
                 "change": self._change.detach().clone(),
+                "mean": self.mean,
+                "matrix": self.matrix,
                 "optimiser": self._optimiser.state_dict(),
                 "random": self._random.get_state(),
                 "first_uniformity": self._first_uniformity,
@@ -354,10 +355,3 @@ def _check_contradiction(vectors: Tensor, grouping: Grouping) -> None:
             f"The groups contradict each other: {clashes} photos show the same picture in different groups.",
             "Join these groups, or take the copies out of one of them.",
         )
-
-
-def head_tensors(training: TuneTraining) -> dict[str, Any]:
-    """The head of a training under the names of its model file."""
-    from desktop_app.engine.embed.tuned_encoder import HEAD_MATRIX, HEAD_MEAN
-
-    return {HEAD_MATRIX: training.matrix, HEAD_MEAN: training.mean.clone()}

@@ -18,7 +18,7 @@ from torch import Tensor
 
 # How much of each whitening is taken, 0 to 1; the rest is no change.
 VIEW_SHARE = 0.1
-SET_SHARE = 0.15
+SET_SHARE = 0.2
 # Views are thumbnails drawn anew: with no sets to go by, less of their whitening is taken.
 VIEW_SHARE_ALONE = 0.05
 _FLOOR = 1e-9

@@ -29,6 +29,8 @@ from desktop_app.training.tune_views import draw_view_vectors
 ENCODER = "contrastive_photo.builtin"
 GROUPS, SIZES = 10, (4, 5)
 SEEDS = 5
+# As `jobs.tune_library` has it for marked groups.
+STRETCH = 6.0
 
 
 def run() -> dict[str, object]:
@@ -58,7 +60,7 @@ def _one_set(embedder: Embedder, images: Sequence[np.ndarray], labels: list[str]
     for seed in range(SEEDS):
         groups = marked_groups(labels, seed=seed)
         rest = np.setdiff1d(every, np.concatenate(groups))
-        tuned = _tuned(vectors, views, [(groups, 5.0)])
+        tuned = _tuned(vectors, views, [(groups, STRETCH)])
         bases.append(_score(vectors, labels, rest))
         gains.append(_score(tuned, labels, rest) / bases[-1] - 1.0)
     return {

@@ -78,9 +78,10 @@ def test_migration_keeps_content_and_leaves_a_backup(tmp_path: Path, monkeypatch
     assert connection.execute("SELECT path, note FROM folder").fetchall() == [(b"/photos", "")]
     assert connection.execute("PRAGMA user_version").fetchone()[0] == len(steps)
     connection.close()
-    backup = sqlite3.connect(tmp_path / "library.format-1.backup.db")
+    before = len(steps) - 1
+    backup = sqlite3.connect(tmp_path / f"library.format-{before}.backup.db")
     assert backup.execute("SELECT path FROM folder").fetchall() == [(b"/photos",)]
-    assert backup.execute("PRAGMA user_version").fetchone()[0] == 1
+    assert backup.execute("PRAGMA user_version").fetchone()[0] == before
     backup.close()
 
 

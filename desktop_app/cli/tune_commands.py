@@ -1,0 +1,178 @@
+"""`contrastyle train tune`: learn from the library, keep or discard the result, switch between encoders."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from desktop_app.cli.console import Console
+from desktop_app.core.errors import UserInputError, display_path
+from desktop_app.core.settings import load_settings, save_settings
+from desktop_app.core.types import (
+    AlikeKind,
+    DiscardTuningRequest,
+    KeepTuningRequest,
+    MarkGroupRequest,
+    SwitchEncoderRequest,
+    TuneOptions,
+    TuneOptionsRequest,
+    TuneRequest,
+    TuneResult,
+    TuneStep,
+)
+
+_EVERY = 20
+
+
+def add_parser(kinds: Any) -> None:  # Any: argparse gives its subparsers no public type
+    """Add the command below `train`."""
+    parser = kinds.add_parser(
+        "tune", help="learn from your own library what counts as alike; without an action: tune"
+    )
+    parser.add_argument(
+        "--alike",
+        nargs="+",
+        choices=[str(kind) for kind in AlikeKind],
+        default=[str(AlikeKind.VIEWS)],
+        help="what counts as alike (views)",
+    )
+    parser.add_argument(
+        "--encoder", default="", metavar="NAME", help="encoder to tune; default: the one used"
+    )
+    parser.add_argument("--steps", type=int, default=0, help="steps; 0: the usual number")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--resume", action="store_true", help="go on with a stopped tuning")
+    parser.add_argument(
+        "--mark", type=Path, metavar="CSV", help="columns file and label: mark these groups first"
+    )
+    parser.add_argument("--title", default="", help="with --keep: title of the tuned encoder")
+    parser.add_argument("--library", type=Path, default=None, metavar="DIR", help="folder of the library")
+    action = parser.add_mutually_exclusive_group()
+    action.add_argument("--keep", action="store_true", help="keep the finished tuning as an encoder")
+    action.add_argument("--discard", action="store_true", help="forget a stopped or finished tuning")
+    action.add_argument("--use", default="", metavar="NAME", help="search with this encoder from now on")
+    action.add_argument("--status", action="store_true", help="what can be learned from, and where it stands")
+    parser.set_defaults(command=tune)
+
+
+def tune(args: argparse.Namespace, console: Console) -> dict[str, object]:
+    """Do what the options say."""
+    from desktop_app.jobs import keep_tuning, switch_encoder, tune_options
+
+    if args.steps < 0:
+        raise UserInputError("The number of steps must not be negative.")
+    services = console.services(args.library)
+    if args.mark is not None:
+        _mark(args.mark, services, console)
+    if args.use:
+        switched = console.drive(switch_encoder.run(SwitchEncoderRequest(args.use), services))
+        _remember(switched.name, console)
+        console.line(f"Searching with {switched.name} now; `--use {switched.previous}` goes back.")
+        return {"encoder": switched.name, "previous": switched.previous, "photos": switched.photos}
+    if args.keep:
+        kept = console.drive(keep_tuning.run(KeepTuningRequest(args.title), services))
+        console.line(f"Kept {kept.name} ({kept.photos} photos); `--use {kept.name}` searches with it.")
+        return {"model": kept.name, "title": kept.title, "photos": kept.photos}
+    if args.discard or args.status:
+        request = DiscardTuningRequest() if args.discard else TuneOptionsRequest()
+        return _tell(console.drive(tune_options.run(request, services)), console)
+    return _run(args, services, console)
+
+
+def _run(args: argparse.Namespace, services: Any, console: Console) -> dict[str, object]:
+    from desktop_app.jobs import tune_library
+
+    request = TuneRequest(
+        alike=tuple(AlikeKind(kind) for kind in args.alike),
+        encoder=args.encoder,
+        steps=args.steps,
+        seed=args.seed,
+        resume=args.resume,
+    )
+
+    def show(message: object) -> None:
+        if isinstance(message, TuneStep) and (message.step % _EVERY == 0 or message.step == message.steps):
+            alarm = "  COLLAPSED: the embeddings run together" if message.is_collapsed else ""
+            console.line(
+                f"step {message.step:4d} of {message.steps}  loss {message.loss:.4f}  "
+                f"alignment {message.alignment:.4f}  uniformity {message.uniformity:.3f}{alarm}"
+            )
+
+    result = console.drive(tune_library.run(request, services), show)
+    if result.agreement_before is not None and result.agreement_after is not None:
+        console.line(
+            f"Agreement with your sets: {result.agreement_before:.3f} -> {result.agreement_after:.3f} "
+            "(they were learned from: no proof of a gain)."
+        )
+    console.line("`--keep` makes it an encoder of its own, `--discard` forgets it.")
+    return _object(result)
+
+
+def _mark(table: Path, services: Any, console: Console) -> None:
+    """Mark the groups of a list in the library."""
+    from desktop_app.jobs import mark_groups
+    from desktop_app.jobs.tune_options import all_photos
+    from desktop_app.training.alike import labels_of
+
+    rows = all_photos(services)
+    names = labels_of([row.path for row in rows], table)
+    groups: dict[str, list[int]] = {}
+    for row, name in zip(rows, names, strict=True):
+        if name:
+            groups.setdefault(name, []).append(row.photo_id)
+    usable = [ids for ids in groups.values() if len(ids) > 1]
+    if not usable:
+        raise UserInputError(
+            f"The list {display_path(table)} names no two photos of the library with one label.",
+            "Its column `file` holds paths, or their ends, of indexed photos.",
+        )
+    for ids in usable:
+        console.drive(mark_groups.run(MarkGroupRequest(tuple(ids)), services))
+    console.line(f"Marked {len(usable)} groups.")
+
+
+def _remember(name: str, console: Console) -> None:
+    """Write the choice into the settings file, beside what else it holds."""
+    stored = load_settings(console.paths.settings_file)
+    save_settings(replace(stored, library=replace(stored.library, encoder=name)), console.paths.settings_file)
+
+
+def _tell(options: TuneOptions, console: Console) -> dict[str, object]:
+    console.line(f"{options.photos} photos, searched with {options.used}.")
+    for choice in options.choices:
+        found = f"{choice.sets} sets, {choice.photos} photos" if choice.sets else "can be chosen"
+        state = choice.problem or found
+        console.line(f"  {choice.kind:8s} {state}")
+    if options.stopped_of:
+        where = f"step {options.stopped_at} of {options.stopped_of}"
+        console.line(f"A tuning stopped at {where}: --resume goes on.")
+    if options.result is not None:
+        console.line("A finished tuning waits: --keep or --discard.")
+    return {
+        "photos": options.photos,
+        "encoder": options.used,
+        "encoders": [encoder.name for encoder in options.encoders],
+        "alike": {str(choice.kind): choice.problem for choice in options.choices},
+        "groups": len(options.groups),
+        "stopped_at": options.stopped_at,
+        "stopped_of": options.stopped_of,
+        "is_finished": options.result is not None,
+    }
+
+
+def _object(result: TuneResult) -> dict[str, object]:
+    last = result.steps[-1] if result.steps else None
+    return {
+        "encoder": result.encoder,
+        "alike": [str(kind) for kind in result.alike],
+        "photos": result.photos,
+        "steps": len(result.steps),
+        "loss": last.loss if last else None,
+        "alignment": last.alignment if last else None,
+        "uniformity": last.uniformity if last else None,
+        "agreement_before": result.agreement_before,
+        "agreement_after": result.agreement_after,
+        "seconds": round(result.seconds, 2),
+    }

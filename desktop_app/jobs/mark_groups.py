@@ -1,0 +1,54 @@
+"""Mark photos as belonging together, take marks off, tell what is marked."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+
+from desktop_app.core.errors import UserInputError
+from desktop_app.core.types import (
+    GroupsRequest,
+    MarkedGroup,
+    MarkedGroups,
+    MarkGroupRequest,
+    UnmarkPhotosRequest,
+)
+from desktop_app.jobs.services import Services
+
+
+def run(
+    request: GroupsRequest | MarkGroupRequest | UnmarkPhotosRequest, services: Services
+) -> Generator[object, None, MarkedGroups]:
+    """Answer any of the three.
+
+    Returns:
+        `MarkedGroups`.
+
+    Raises:
+        UserInputError: Fewer than two photos of the library are to be marked.
+        CatalogueError: Another program or job is changing the library.
+    """
+    yield from ()
+    catalogue = services.catalogue
+    if isinstance(request, MarkGroupRequest):
+        known = catalogue.photos.by_ids(request.photo_ids)
+        if len(known) < 2:
+            raise UserInputError(
+                "At least two photos are needed to belong together.",
+                "Choose several photos: Ctrl+click adds one, Shift+click a range.",
+            )
+        with catalogue.writing():
+            catalogue.groups.mark(list(known))
+    elif isinstance(request, UnmarkPhotosRequest):
+        with catalogue.writing():
+            catalogue.groups.unmark(request.photo_ids)
+    return MarkedGroups(marked_groups(services))
+
+
+def marked_groups(services: Services) -> tuple[MarkedGroup, ...]:
+    """All marked groups with their photos, newest first."""
+    groups = services.catalogue.groups.all()
+    rows = services.catalogue.photos.by_ids([i for photos in groups.values() for i in photos])
+    return tuple(
+        MarkedGroup(group_id, tuple(rows[i] for i in photos if i in rows))
+        for group_id, photos in groups.items()
+    )

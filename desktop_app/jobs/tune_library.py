@@ -1,0 +1,350 @@
+"""Tune an encoder on the library: gather what is alike, embed views, train a head, compare neighbours."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Generator, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from desktop_app.catalogue.catalogue import IdArray
+from desktop_app.catalogue.decode import UnreadablePhotoError, decode_photo
+from desktop_app.core.errors import UserInputError
+from desktop_app.core.types import (
+    AlikeKind,
+    FloatArray,
+    Image,
+    PhotoRow,
+    ProbeNeighbours,
+    Progress,
+    TuneRequest,
+    TuneResult,
+    TuneStep,
+)
+from desktop_app.jobs.pace import Pace
+from desktop_app.jobs.services import Services
+from desktop_app.jobs.tune_options import all_photos
+from desktop_app.jobs.tuning_folder import NEIGHBOURS, Plan, TuningFolder, require_plan
+
+if TYPE_CHECKING:
+    from desktop_app.training.tune import StepFigures, TuneTraining
+
+STEPS = 120
+PROBES = 4
+# Photos whose views are embedded, at most; four views of 1500 photos are some ten seconds.
+_MOST_VIEWED = 1500
+_VIEWS_A_BATCH = 32
+_THUMBNAIL_PX = 256
+_SAVE_EVERY = 20
+# How far directions between sets are stretched. Groups are the user's word; folders hold many things;
+# two bursts may well show the same.
+_STRETCH = {AlikeKind.GROUPS: 6.0, AlikeKind.FOLDERS: 1.0, AlikeKind.BURSTS: 0.0, AlikeKind.PEOPLE: 6.0}
+_MOST_JUDGED = 40
+
+Sets = list[list[int]]
+
+
+def run(request: TuneRequest, services: Services) -> Generator[object, None, TuneResult]:
+    """Tune.
+
+    Yields:
+        `Progress` and `TuneStep`. Closed early, the tuning can go on later.
+
+    Returns:
+        `TuneResult`; it waits on disk to be kept or discarded.
+
+    Raises:
+        UserInputError: Too little to learn from, or choices that make no sense.
+    """
+    began = time.monotonic()
+    folder = TuningFolder(services.library)
+    plan = require_plan(folder) if request.resume else _new_plan(request, services)
+    yield Progress(0, plan.steps, text="Reading the library")
+    ids, vectors = _stored(plan, services)
+    place = {int(photo_id): row for row, photo_id in enumerate(ids)}
+    sets: dict[AlikeKind, Sets] = {}
+    for kind in plan.alike:
+        if kind is not AlikeKind.VIEWS:
+            sets[kind] = yield from _sets(kind, services, place)
+    _check_before_views(plan, vectors, sets)
+    if not request.resume:
+        folder.discard()
+        folder.write_plan(plan)
+    view_ids, views = np.zeros(0, np.int64), np.zeros((0, 0, vectors.shape[1]), np.float32)
+    if AlikeKind.VIEWS in plan.alike:
+        view_ids, views = yield from _views(plan, services, folder, ids=ids, first=_marked(sets))
+    training = _training(
+        plan, folder, vectors=vectors, views=views, sets=sets, rows=[place[int(i)] for i in view_ids]
+    )
+    if request.resume:
+        training.restore()
+    yield from _train(training, plan, folder)
+    result = _result(
+        training, plan, services, ids=ids, vectors=vectors, sets=sets, seconds=time.monotonic() - began
+    )
+    folder.write_result(result)
+    return result
+
+
+def _new_plan(request: TuneRequest, services: Services) -> Plan:
+    if not request.alike:
+        raise UserInputError("Nothing was chosen that counts as alike.", "Choose at least one kind.")
+    if AlikeKind.PEOPLE in request.alike:
+        raise UserInputError(
+            "The library does not know who is in a photo.",
+            "Put photos into folders by person and choose folders.",
+        )
+    name = request.encoder or services.encoder_name
+    if services.card_of(name).get("architecture") == "contrastive_tuned":
+        raise UserInputError(
+            f"'{name}' is a tuned encoder already.", "Tune the encoder that it stands on; both are kept."
+        )
+    return Plan(
+        encoder=name,
+        version=services.encoder_version(name),
+        alike=tuple(dict.fromkeys(request.alike)),
+        steps=request.steps or STEPS,
+        seed=request.seed,
+        probes=request.probes,
+    )
+
+
+def _stored(plan: Plan, services: Services) -> tuple[IdArray, FloatArray]:
+    """The embeddings of the library by the encoder of the plan."""
+    model = services.catalogue.current_model(plan.encoder)
+    if model is None:
+        raise UserInputError(
+            f"The photos were not indexed with the encoder '{plan.encoder}' yet.", "Index the folders first."
+        )
+    if model.version != services.encoder_version(plan.encoder) or model.version != plan.version:
+        raise UserInputError(
+            f"The encoder '{plan.encoder}' was replaced since the photos were indexed.",
+            "Index the folders again, then tune.",
+        )
+    return services.catalogue.stored_vectors(model)
+
+
+def _check_before_views(plan: Plan, vectors: FloatArray, sets: dict[AlikeKind, Sets]) -> None:
+    """Refuse what cannot be learned from before anything is embedded or an older tuning is forgotten."""
+    from desktop_app.training.tune import make_data
+
+    stand_in = vectors[None, :1] if AlikeKind.VIEWS in plan.alike and len(vectors) else None
+    make_data(
+        vectors,
+        views=stand_in,
+        view_rows=[0] if stand_in is not None else [],
+        groupings=[(found, _STRETCH[kind]) for kind, found in sets.items()],
+    )
+
+
+# --- what is alike ----------------------------------------------------------------------------------------
+
+
+def _sets(kind: AlikeKind, services: Services, place: dict[int, int]) -> Generator[Progress, None, Sets]:
+    """Sets of rows by one kind of likeness."""
+    if kind is AlikeKind.GROUPS:
+        named = services.catalogue.groups.all()
+        found = [[place[i] for i in photos if i in place] for photos in named.values()]
+        problem = "No photos are marked as belonging together yet."
+    else:
+        rows = [row for row in all_photos(services) if row.photo_id in place]
+        names = yield from _burst_names(rows) if kind is AlikeKind.BURSTS else _folder_names(rows)
+        by_name: dict[str, list[int]] = defaultdict(list)
+        for row, name in zip(rows, names, strict=True):
+            if name:
+                by_name[name].append(place[row.photo_id])
+        found = list(by_name.values())
+        problem = {
+            AlikeKind.BURSTS: "No photos were taken within seconds of each other, by the time in the files.",
+            AlikeKind.FOLDERS: "No folder holds two photos.",
+        }[kind]
+        if kind is AlikeKind.FOLDERS and len(found) == 1:
+            raise UserInputError(
+                "All photos lie in one folder, so folders tell nothing apart.",
+                "Choose another kind of likeness.",
+            )
+    found = [members for members in found if len(members) > 1]
+    if not found:
+        raise UserInputError(problem, "Choose another kind of likeness.")
+    return found
+
+
+def _folder_names(rows: Sequence[PhotoRow]) -> Generator[Progress, None, list[str]]:
+    yield from ()
+    return [str(row.path.parent) for row in rows]
+
+
+def _burst_names(rows: Sequence[PhotoRow]) -> Generator[Progress, None, list[str]]:
+    from desktop_app.training.alike import burst_names, captured_at
+
+    times = []
+    pace = Pace(len(rows), "Reading the times of the photos")
+    for number, row in enumerate(rows, start=1):
+        times.append(captured_at(row.path))
+        if number % 50 == 0:
+            yield pace.progress(number)
+    return burst_names(times)
+
+
+def _marked(sets: dict[AlikeKind, Sets]) -> list[int]:
+    return [row for members in sets.get(AlikeKind.GROUPS, []) for row in members]
+
+
+# --- views ------------------------------------------------------------------------------------------------
+
+
+def _views(
+    plan: Plan, services: Services, folder: TuningFolder, *, ids: IdArray, first: Sequence[int]
+) -> Generator[Progress, None, tuple[IdArray, FloatArray]]:
+    """Embeddings of views of a sample of the photos, from their thumbnails; cached for a resumed tuning."""
+    from desktop_app.training.tune_views import VIEWS_A_PHOTO, draw_view_vectors
+
+    cached = folder.views()
+    known = set(ids.tolist())
+    if cached is not None and all(int(i) in known for i in cached[0]):
+        return cached
+    embedder = services.embedder(plan.encoder)
+    chance = np.random.default_rng(plan.seed)
+    order = dict.fromkeys([*first, *chance.permutation(len(ids)).tolist()])
+    chosen = ids[np.array(list(order)[:_MOST_VIEWED], dtype=np.int64)]
+    kept: list[int] = []
+    made: list[FloatArray] = []
+    pace = Pace(len(chosen), "Looking at views of the photos")
+    for start in range(0, len(chosen), _VIEWS_A_BATCH):
+        rows = services.catalogue.photos.by_ids(chosen[start : start + _VIEWS_A_BATCH].tolist())
+        images = {photo_id: image for photo_id, row in rows.items() if (image := _small(row)) is not None}
+        if images:
+            made.append(
+                draw_view_vectors(embedder, list(images.values()), seed=plan.seed * 1_000_003 + start)  # type: ignore[arg-type]
+            )
+            kept.extend(images)
+        yield pace.progress(min(start + _VIEWS_A_BATCH, len(chosen)))
+    if not made:
+        raise UserInputError("None of the photos can be read any more.", "Check that their disk is there.")
+    views = np.concatenate(made, axis=1)
+    assert views.shape[0] == VIEWS_A_PHOTO
+    folder.write_views(np.array(kept, np.int64), views)
+    return np.array(kept, np.int64), views
+
+
+def _small(row: PhotoRow) -> Image | None:
+    """The thumbnail of a photo, or the photo itself where there is none."""
+    for file in (row.thumbnail, row.path):
+        if file is not None:
+            try:
+                return decode_photo(file, max_megapixels=250, at_least_px=_THUMBNAIL_PX).image
+            except UnreadablePhotoError:
+                continue
+    return None
+
+
+# --- training ---------------------------------------------------------------------------------------------
+
+
+def _training(
+    plan: Plan,
+    folder: TuningFolder,
+    *,
+    vectors: FloatArray,
+    views: FloatArray,
+    sets: dict[AlikeKind, Sets],
+    rows: list[int],
+) -> TuneTraining:
+    from desktop_app.training.run_folder import RunFolder
+    from desktop_app.training.tune import TuneConfig, TuneTraining, make_data
+
+    data = make_data(
+        vectors,
+        views=views,
+        view_rows=rows,
+        groupings=[(found, _STRETCH[kind]) for kind, found in sets.items()],
+    )
+    return TuneTraining(TuneConfig(steps=plan.steps, seed=plan.seed), data, RunFolder(folder.path))
+
+
+def _train(training: TuneTraining, plan: Plan, folder: TuningFolder) -> Iterator[object]:
+    pace = Pace(plan.steps, "Learning")
+    for figures in training.figures:
+        yield _step(figures, plan)
+    steps = training.steps()
+    try:
+        for figures in steps:
+            if figures.step % _SAVE_EVERY == 0:
+                training.save()
+                folder.note_done(plan, figures.step)
+            yield _step(figures, plan)
+            yield pace.progress(figures.step)
+    finally:
+        steps.close()
+        folder.note_done(plan, training.step)
+
+
+def _step(figures: StepFigures, plan: Plan) -> TuneStep:
+    return TuneStep(
+        step=figures.step,
+        steps=plan.steps,
+        loss=figures.loss,
+        alignment=figures.alignment,
+        uniformity=figures.uniformity,
+        is_collapsed=figures.is_collapsed,
+    )
+
+
+def _result(
+    training: TuneTraining,
+    plan: Plan,
+    services: Services,
+    *,
+    ids: IdArray,
+    vectors: FloatArray,
+    sets: dict[AlikeKind, Sets],
+    seconds: float,
+) -> TuneResult:
+    from desktop_app.training.tune import agreement, apply_head
+
+    tuned = apply_head(vectors, training.mean.numpy(), training.matrix.numpy())
+    judged = [[members[:_MOST_JUDGED] for members in found[:_MOST_JUDGED]] for found in sets.values()]
+    return TuneResult(
+        encoder=plan.encoder,
+        alike=plan.alike,
+        photos=len(ids),
+        steps=tuple(_step(figures, plan) for figures in training.figures),
+        seconds=seconds,
+        probes=_compare(plan, services, ids=ids, before=vectors, after=tuned, marked=_marked(sets)),
+        agreement_before=agreement(vectors, judged),
+        agreement_after=agreement(tuned, judged),
+    )
+
+
+def _compare(
+    plan: Plan,
+    services: Services,
+    *,
+    ids: IdArray,
+    before: FloatArray,
+    after: FloatArray,
+    marked: Sequence[int],
+) -> tuple[ProbeNeighbours, ...]:
+    """Neighbours of the probes; without any, photos that are not marked show best what was learned."""
+    place = {int(photo_id): row for row, photo_id in enumerate(ids)}
+    rows = [place[i] for i in plan.probes if i in place]
+    if not rows:
+        free = np.setdiff1d(np.arange(len(ids)), np.array(marked, dtype=np.int64))
+        pool = free if len(free) >= PROBES else np.arange(len(ids))
+        rows = np.random.default_rng(plan.seed).choice(pool, min(PROBES, len(pool)), replace=False).tolist()
+    found = []
+    for row in rows:
+        both = []
+        for vectors in (before, after):
+            similarity = vectors @ vectors[row]
+            similarity[row] = -np.inf
+            both.append(ids[np.argsort(-similarity)[: min(NEIGHBOURS, len(ids) - 1)]].tolist())
+        photos = services.catalogue.photos.by_ids([int(ids[row]), *both[0], *both[1]])
+        found.append(
+            ProbeNeighbours(
+                photos[int(ids[row])], tuple(photos[i] for i in both[0]), tuple(photos[i] for i in both[1])
+            )
+        )
+    return tuple(found)

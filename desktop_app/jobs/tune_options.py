@@ -1,0 +1,104 @@
+"""Tell what tuning can learn from and where it stands; forget a tuning."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Generator, Sequence
+from pathlib import Path
+
+from desktop_app.core.types import (
+    AlikeChoice,
+    AlikeKind,
+    DiscardTuningRequest,
+    KnownEncoder,
+    MarkedGroup,
+    PageRequest,
+    PhotoRow,
+    PhotoState,
+    TuneOptions,
+    TuneOptionsRequest,
+)
+from desktop_app.jobs.mark_groups import marked_groups
+from desktop_app.jobs.services import Services
+from desktop_app.jobs.tuning_folder import TuningFolder
+
+_TUNED = "contrastive_tuned"
+# Rows read at once while folders are counted.
+_ROWS_A_PAGE = 5000
+
+
+def run(
+    request: TuneOptionsRequest | DiscardTuningRequest, services: Services
+) -> Generator[object, None, TuneOptions]:
+    """Answer either request.
+
+    Returns:
+        `TuneOptions`.
+    """
+    yield None
+    folder = TuningFolder(services.library)
+    if isinstance(request, DiscardTuningRequest):
+        folder.discard()
+    photos = services.catalogue.photos.counts()[PhotoState.INDEXED]
+    groups = marked_groups(services)
+    plan, result = folder.plan(), folder.result(services.catalogue)
+    is_stopped = plan is not None and result is None
+    return TuneOptions(
+        photos=photos,
+        encoders=known_encoders(services),
+        used=services.encoder_name,
+        choices=_choices(services, photos, groups),
+        groups=groups,
+        stopped_at=plan.done if plan is not None and is_stopped else 0,
+        stopped_of=plan.steps if plan is not None and is_stopped else 0,
+        result=result,
+    )
+
+
+def known_encoders(services: Services) -> tuple[KnownEncoder, ...]:
+    """Encoders with embeddings in the library, the one in use first; their cards are read without torch."""
+    counts = services.catalogue.vector_counts()
+    counts.setdefault(services.encoder_name, 0)
+    found = []
+    for name, photos in counts.items():
+        card = services.card_of(name)
+        base = str(card["config"].get("base", "")) if card.get("architecture") == _TUNED else ""
+        found.append(KnownEncoder(name, str(card.get("title") or name), photos, base))
+    found.sort(key=lambda encoder: (encoder.name != services.encoder_name, encoder.name))
+    return tuple(found)
+
+
+def all_photos(services: Services) -> list[PhotoRow]:
+    """Every indexed photo, oldest first."""
+    rows: list[PhotoRow] = []
+    while True:
+        page = services.catalogue.photos.page(PageRequest(len(rows), _ROWS_A_PAGE))
+        rows.extend(page.rows)
+        if not page.rows or len(rows) >= page.total:
+            return rows
+
+
+def _choices(services: Services, photos: int, groups: Sequence[MarkedGroup]) -> tuple[AlikeChoice, ...]:
+    nothing = "" if photos else "The library holds no photos yet."
+    marked = sum(len(group.photos) for group in groups)
+    folders = services.catalogue.photos.folder_counts() if photos else Counter[Path]()
+    shared = [count for count in folders.values() if count > 1]
+    folder_problem = nothing
+    if not nothing and len(folders) < 2:
+        folder_problem = "All photos lie in one folder."
+    elif not nothing and not shared:
+        folder_problem = "No folder holds two photos."
+    return (
+        AlikeChoice(AlikeKind.VIEWS, photos, photos, nothing),
+        AlikeChoice(
+            AlikeKind.GROUPS,
+            len(groups),
+            marked,
+            nothing or ("" if groups else "Mark photos in the library first: choose several, then G."),
+        ),
+        AlikeChoice(AlikeKind.BURSTS, None, None, nothing),
+        AlikeChoice(AlikeKind.FOLDERS, len(shared), sum(shared), folder_problem),
+        AlikeChoice(
+            AlikeKind.PEOPLE, 0, 0, "The library does not know who is in a photo. Take folders by person."
+        ),
+    )
