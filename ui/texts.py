@@ -77,6 +77,18 @@ def kind_text(kind: HitKind) -> str:
     return names[kind]
 
 
+def phase_text(phase: str) -> str:
+    """A part of an inversion, as the heading of its steps."""
+    names = {
+        "encoder": _tr("Encoder"),
+        "search": _tr("Search"),
+        "tuning": _tr("Tuning"),
+        "face": _tr("Face"),
+        "toon": _tr("Toon"),
+    }
+    return names.get(phase, phase.capitalize())
+
+
 def name_text(path: Path) -> str:
     """The last part of a path, as printable text."""
     return display_path(path.name or path)

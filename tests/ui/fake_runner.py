@@ -10,6 +10,8 @@ import numpy as np
 from desktop_app.core.types import (
     AlignedFace,
     DetectedFace,
+    FaceModelInfo,
+    FaceModelList,
     FacePoints,
     FacesFound,
     FileProblem,
@@ -17,6 +19,7 @@ from desktop_app.core.types import (
     InversionStep,
     JobFailure,
     LibraryOverview,
+    MethodInfo,
     ModelInfo,
     PhotoHit,
     PhotoPage,
@@ -119,21 +122,39 @@ def faces(count: int = 2, width_px: int = 200, height_px: int = 100) -> FacesFou
     return FacesFound(picture, 1.0, width_px, height_px, tuple(found), "haar")
 
 
-def aligned() -> AlignedFace:
+def aligned(session_id: str = "s1", notices: tuple[str, ...] = ()) -> AlignedFace:
     """Step 0."""
+    quad = ((0.0, 0.0), (0.0, 9.0), (9.0, 9.0), (9.0, 0.0))
     return AlignedFace(
-        image(64, 200), ((0.0, 0.0), (0.0, 9.0), (9.0, 9.0), (9.0, 0.0)), "haar", 2, image(64, 100)
+        image(64, 200),
+        quad,
+        "haar",
+        2,
+        image(64, 100),
+        session_id=session_id,
+        model="restyle_psp.builtin",
+        notices=notices,
     )
 
 
-def step(index: int, l2: float = 0.05) -> InversionStep:
+def step(index: int, l2: float = 0.05, phase: str = "", note: str = "") -> InversionStep:
     """A step of an inversion; earlier steps change more."""
     change = np.full((64, 64), 0.04 / index**2, np.float32)
     change[:8] = 0.2 / index**2
     w_plus = np.zeros((10, 8), np.float32)
     for array in (change, w_plus):
         read_only(array)
-    return InversionStep(index, image(64, 100 + 10 * index), w_plus, change, l2 / index, 1.0 / index, 0.012)
+    return InversionStep(
+        index,
+        image(64, min(250, 100 + 10 * index)),
+        w_plus,
+        change,
+        l2 / index,
+        1.0 / index,
+        0.012,
+        note=note,
+        phase=phase,
+    )
 
 
 def models() -> tuple[ModelInfo, ...]:
@@ -143,3 +164,54 @@ def models() -> tuple[ModelInfo, ...]:
         ModelInfo("restyle_psp.builtin", "inversion", "Faces 64 px", "MIT", 21_000_000, True, True),
         ModelInfo("restyle_e4e.mine", "inversion", "Mine", "MIT", 1, False, False, "The file is missing."),
     )
+
+
+_METHODS = (
+    MethodInfo("restyle", "ReStyle-pSp", "The encoder looks again and again.", uses_steps=True),
+    MethodInfo("karras_w", "Projection to W", "Searches one code.", uses_steps=False, iterations=1000),
+    MethodInfo("hybrid", "Hybrid", "Encoder, then search.", uses_steps=True, iterations=200),
+)
+_BOOTSTRAP = MethodInfo("bootstrap", "Toonify", "Two models.", uses_steps=True, needs_first=True)
+
+
+def face_model(name: str = "restyle_psp.builtin", **facts: object) -> FaceModelInfo:
+    """A model as the choosers see it."""
+    known = {
+        "title": "Faces 64 px",
+        "sentence": "Faces, 64 pixels.",
+        "domain": "faces",
+        "domain_title": "Faces (FFHQ)",
+        "needs_face": True,
+        "output_px": 64,
+        "methods": _METHODS,
+        "rows": 10,
+        "pass_s": 0.1,
+        "iteration_s": 0.05,
+    }
+    return FaceModelInfo(name=name, **{**known, **facts})
+
+
+def face_models(*, has_toon: bool = False, has_cars: bool = False) -> FaceModelList:
+    """One face model, on request with a cartoon model that it can start, and one of cars."""
+    found = [face_model()]
+    if has_toon:
+        found.append(
+            face_model(
+                "restyle_psp.toon",
+                title="Toons 64 px",
+                domain="toon",
+                methods=(*_METHODS, _BOOTSTRAP),
+                starters=("restyle_psp.builtin",),
+            )
+        )
+    if has_cars:
+        found.append(
+            face_model(
+                "restyle_psp.cars",
+                title="Cars",
+                domain="cars",
+                domain_title="Cars (Stanford Cars)",
+                needs_face=False,
+            )
+        )
+    return FaceModelList(tuple(found))

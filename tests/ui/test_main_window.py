@@ -11,6 +11,7 @@ from desktop_app.core.paths import AppPaths
 from desktop_app.core.settings import Settings, load_settings
 from desktop_app.core.types import (
     EngineReady,
+    FaceModelsRequest,
     FindFacesRequest,
     IndexRequest,
     LibraryRequest,
@@ -20,7 +21,7 @@ from desktop_app.core.types import (
     SearchRequest,
     WarmUpRequest,
 )
-from tests.ui.fake_runner import FakeRunner, faces, models, overview, page
+from tests.ui.fake_runner import FakeRunner, face_models, faces, models, overview, page
 from ui.main_window import MainWindow
 from ui.notifications import MessagesDialog
 
@@ -45,6 +46,7 @@ def filled(qtbot: object, window: MainWindow, runner: FakeRunner) -> MainWindow:
     runner.answer(PageRequest, page(0, 200, 10))
     qtbot.waitUntil(lambda: bool(runner.requests(ModelsRequest)))
     runner.answer(ModelsRequest, ModelList(models()))
+    runner.answer(FaceModelsRequest, face_models())
     return window
 
 
@@ -128,7 +130,7 @@ def test_settings_are_saved_and_used_at_once(filled: MainWindow, paths: AppPaths
     dialog.accept()
     saved = load_settings(paths.settings_file)
     assert (saved.inversion.steps, saved.search.top_k, saved.engine.device) == (7, 11, "cpu")
-    assert filled._faces._chooser._steps.value() == 7
+    assert filled._faces._chooser.first.choice.steps == 7
     assert "next start" in filled.notifications.messages[-1].hint
     filled._library._grid.setCurrentIndex(filled._library._model.index(0, 0))
     filled._library._find.click()

@@ -79,8 +79,10 @@ def test_walk_from_an_empty_library_to_a_saved_photo(
     until(lambda: chooser._found is not None)
     chooser._by_hand.click()
     chooser._canvas.points_moved.emit(FacePoints((50, 35), (70, 36), (52, 58), (68, 58)))
-    until(lambda: chooser._invert.isEnabled() and len(chooser._canvas._quad) == 4)
-    until(lambda: chooser._model.currentData() == MODEL)
+    until(lambda: len(chooser._canvas._quad) == 4)
+    until(lambda: chooser.first.choice is not None and chooser.first.choice.model.name == MODEL)
+    chooser.set_steps(3)
+    until(chooser._invert.isEnabled)
     chooser._invert.click()
     result = faces._result
     until(lambda: result._session is not None and bool(result.edits._sliders))

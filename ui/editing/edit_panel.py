@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QKeySequence, QShortcut
 from PySide6.QtWidgets import QFrame, QScrollArea, QWidget
@@ -18,14 +20,16 @@ from desktop_app.core.types import (
 from desktop_app.worker.latest_only import LatestOnly
 from ui.editing.direction_slider import DirectionSlider
 from ui.editing.history import EditHistory, Strengths
+from ui.editing.mix_panel import MixPanel
+from ui.inversion.open_faces import OpenFaces
 from ui.job_center import JobCenter
-from ui.widgets.controls import button, column, label, row, tool_button
+from ui.widgets.controls import button, column, label, row, separator, tool_button
 
 _NOTHING = 1e-9
 
 
 class EditPanel(QFrame):
-    """Sliders for the directions of a model.
+    """Sliders for the directions of a model, and the mix with another face.
 
     Signals:
         rendered: An edited face (`EditResult`).
@@ -33,15 +37,17 @@ class EditPanel(QFrame):
 
     Args:
         jobs: Answers requests.
+        faces: Faces that can be mixed with.
         parent: Qt owner.
     """
 
     rendered = Signal(object)
     cleared = Signal()
 
-    def __init__(self, jobs: JobCenter, parent: QWidget | None = None) -> None:
+    def __init__(self, jobs: JobCenter, faces: OpenFaces, *, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._jobs = jobs
+        self.mix = MixPanel(faces)
         self._session: InversionResult | None = None
         self._step = 0
         self._serial = 0
@@ -61,14 +67,22 @@ class EditPanel(QFrame):
     @property
     def edit(self) -> Edit:
         """The edit as the sliders say."""
-        return Edit(self._strengths(), self._step)
+        return Edit(self._strengths(), self._step, self.mix.mix)
 
-    def open_session(self, result: InversionResult) -> None:
-        """Offer edits of an inversion; sliders are loaded once a model."""
+    def open_session(self, result: InversionResult, rows: int = 0) -> None:
+        """Offer edits of an inversion; sliders are loaded once a model.
+
+        Args:
+            result: The inversion; when it is the one that is open, what is set stays set.
+            rows: Rows of its code; faces of the same size can be mixed with.
+        """
+        is_same = self._session is not None and self._session.session_id == result.session_id
         self._session = result
-        self._step = 0
-        self._history.clear()
-        self._set_sliders(())
+        if not is_same:
+            self._step = 0
+            self._history.clear()
+            self._set_controls(Edit())
+        self.mix.open_session(result.session_id, rows)
         self._update_state()
         if result.model == self._model and self._sliders:
             self._message.hide()
@@ -84,7 +98,7 @@ class EditPanel(QFrame):
         self._edits.cancel()
         self._session = None
         self._history.clear()
-        self._set_sliders(())
+        self._set_controls(Edit())
         self._message.setText(reason)
         self._message.show()
         self._update_state()
@@ -106,9 +120,9 @@ class EditPanel(QFrame):
             self._go_to(self._history.redo())
 
     def reset_all(self) -> None:
-        """Set all sliders to 0; this can be undone."""
-        self._set_sliders(())
-        self._history.push(())
+        """Set all sliders to 0 and end the mix; this can be undone."""
+        self._set_controls(Edit())
+        self._history.push(Edit())
         self._render()
         self._update_state()
 
@@ -130,6 +144,8 @@ class EditPanel(QFrame):
         box.addLayout(head)
         box.addWidget(self._message)
         box.addWidget(scroll, 1)
+        box.addWidget(separator())
+        box.addWidget(self.mix)
         self.setLayout(box)
 
     def _connect(self) -> None:
@@ -139,6 +155,8 @@ class EditPanel(QFrame):
         self._edits.answered.connect(self._show_edit)
         self._edits.overtaken.connect(self._show_edit)
         self._edits.failed.connect(self._show_edit_failure)
+        self.mix.moved.connect(self._render)
+        self.mix.settled.connect(self._on_settled)
         for keys, slot in (("Ctrl+Z", self.undo), ("Ctrl+Shift+Z", self.redo), ("Ctrl+Y", self.redo)):
             shortcut = QShortcut(QKeySequence(keys), self)
             shortcut.setContext(Qt.ShortcutContext.WindowShortcut)
@@ -173,6 +191,14 @@ class EditPanel(QFrame):
         found = ((name, slider.strength) for name, slider in self._sliders.items())
         return tuple((name, strength) for name, strength in found if abs(strength) > _NOTHING)
 
+    def _state(self) -> Edit:
+        """What the controls say, whatever step is edited."""
+        return replace(self.edit, step=0)
+
+    def _set_controls(self, state: Edit) -> None:
+        self._set_sliders(state.strengths)
+        self.mix.set_mix(state.mix)
+
     def _set_sliders(self, strengths: Strengths) -> None:
         wanted = dict(strengths)
         for name, slider in self._sliders.items():
@@ -184,11 +210,11 @@ class EditPanel(QFrame):
         self._render()
 
     def _on_settled(self, name: str) -> None:
-        self._history.push(self._strengths(), name)
+        self._history.push(self._state(), name)
         self._update_state()
 
-    def _go_to(self, strengths: Strengths) -> None:
-        self._set_sliders(strengths)
+    def _go_to(self, state: Edit) -> None:
+        self._set_controls(state)
         self._render()
         self._update_state()
 
@@ -197,7 +223,7 @@ class EditPanel(QFrame):
             return
         self._serial += 1
         edit = self.edit
-        if edit.strengths:
+        if edit.changes:
             self._edits.submit(EditRequest(self._session.session_id, edit, self._serial))
         else:
             self._cleared_at = self._serial
@@ -215,6 +241,7 @@ class EditPanel(QFrame):
     def _update_state(self) -> None:
         is_open = self._session is not None
         self._list.setEnabled(is_open)
+        self.mix.setEnabled(is_open)
         self._undo.setEnabled(is_open and self._history.can_undo)
         self._redo.setEnabled(is_open and self._history.can_redo)
-        self._reset.setEnabled(is_open and bool(self._strengths()))
+        self._reset.setEnabled(is_open and self.edit.changes)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+from desktop_app.core.types import Edit
+
 Strengths = tuple[tuple[str, float], ...]
 
 _KEPT = 200
@@ -12,7 +14,7 @@ _MERGED_WITHIN_S = 0.8
 
 
 class EditHistory:
-    """States of all sliders, oldest first, with a place in them.
+    """Edits, oldest first, with a place in them.
 
     Args:
         clock: Seconds; replaced in tests.
@@ -20,13 +22,13 @@ class EditHistory:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._states: list[Strengths] = [()]
+        self._states: list[Edit] = [Edit()]
         self._place = 0
         self._last_name = ""
         self._last_at = 0.0
 
     @property
-    def current(self) -> Strengths:
+    def current(self) -> Edit:
         """The state now."""
         return self._states[self._place]
 
@@ -40,11 +42,11 @@ class EditHistory:
         """Whether a state was undone."""
         return self._place + 1 < len(self._states)
 
-    def push(self, state: Strengths, name: str = "") -> None:
+    def push(self, state: Edit, name: str = "") -> None:
         """Add a state; what was undone is forgotten.
 
         Args:
-            state: All strengths that are not 0.
+            state: What the controls say.
             name: The slider that was moved; quick moves of one slider become one state.
         """
         if state == self.current:
@@ -60,13 +62,13 @@ class EditHistory:
         del self._states[: max(0, len(self._states) - _KEPT)]
         self._place = len(self._states) - 1
 
-    def undo(self) -> Strengths:
+    def undo(self) -> Edit:
         """Go back one state."""
         self._place = max(0, self._place - 1)
         self._last_name = ""
         return self.current
 
-    def redo(self) -> Strengths:
+    def redo(self) -> Edit:
         """Go forward one state."""
         self._place = min(len(self._states) - 1, self._place + 1)
         self._last_name = ""
@@ -74,6 +76,6 @@ class EditHistory:
 
     def clear(self) -> None:
         """Begin anew, with nothing edited."""
-        self._states = [()]
+        self._states = [Edit()]
         self._place = 0
         self._last_name = ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 from PySide6.QtCore import QEvent, QPointF, QRectF, Qt
@@ -9,7 +10,7 @@ from PySide6.QtGui import QMouseEvent, QPainter, QPaintEvent, QPalette, QPen, QP
 from PySide6.QtWidgets import QSizePolicy, QToolTip, QWidget
 
 from desktop_app.core.types import InversionStep
-from ui import theme
+from ui import texts, theme
 
 _LEFT_PX, _RIGHT_PX, _TOP_PX, _BOTTOM_PX = 46, 44, 30, 34
 _TICKS = 3
@@ -82,6 +83,7 @@ class ChangeChart(QWidget):
         l2_top = nice_top(max((step.l2 for step in self._steps), default=0.1))
         change_top = nice_top(max((step.relative_change for step in self._steps), default=1.0))
         self._paint_axes(painter, l2_top, change_top)
+        self._paint_phases(painter)
         palette = self.palette()
         accent, second = palette.color(QPalette.ColorRole.Accent), palette.color(theme.WARNING_ROLE)
         self._paint_line(
@@ -118,7 +120,7 @@ class ChangeChart(QWidget):
                 f"{100 * share * change_top:.0f} %",
             )
         count = max(self._planned, len(self._steps))
-        every = max(1, math.ceil(count / 10))
+        every = max(1, math.ceil(count / 7))
         for index in range(1, count + 1, every):
             spot = QRectF(self._x(index) - 20, plot.bottom() + 2, 40, 14)
             painter.drawText(spot, Qt.AlignmentFlag.AlignCenter, str(index))
@@ -133,6 +135,18 @@ class ChangeChart(QWidget):
         painter.drawText(head, Qt.AlignmentFlag.AlignLeft, self.tr("● L2 error"))
         painter.setPen(palette.color(theme.WARNING_ROLE))
         painter.drawText(head, Qt.AlignmentFlag.AlignRight, self.tr("relative change ●"))
+
+    def _paint_phases(self, painter: QPainter) -> None:
+        """A line where one part of a run ends, with the name of the next."""
+        plot = self._plot()
+        painter.setPen(QPen(self.palette().color(theme.MUTED_ROLE), 1, Qt.PenStyle.DotLine))
+        for before, after in itertools.pairwise(self._steps):
+            if before.phase == after.phase:
+                continue
+            x = (self._x(before.index) + self._x(after.index)) / 2
+            painter.drawLine(QPointF(x, plot.top()), QPointF(x, plot.bottom()))
+            spot = QRectF(x + 3, plot.top(), 60, 14)
+            painter.drawText(spot, Qt.AlignmentFlag.AlignLeft, texts.phase_text(after.phase).lower())
 
     def _paint_line(self, painter: QPainter, shares: list[float], pen: QPen) -> None:
         if not shares:

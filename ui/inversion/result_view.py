@@ -11,6 +11,7 @@ from PySide6.QtWidgets import (
     QFrame,
     QHBoxLayout,
     QLabel,
+    QProgressBar,
     QPushButton,
     QSizePolicy,
     QSlider,
@@ -20,11 +21,13 @@ from PySide6.QtWidgets import (
 from desktop_app.core.types import (
     AlignedFace,
     EditResult,
+    FaceModelInfo,
     InversionResult,
     InversionStep,
     JobFailure,
     PastePreview,
     PastePreviewRequest,
+    Progress,
 )
 from desktop_app.worker.latest_only import LatestOnly
 from ui import texts
@@ -33,6 +36,8 @@ from ui.editing.export_panel import ExportPanel
 from ui.inversion.change_chart import ChangeChart
 from ui.inversion.colour_map import legend_image
 from ui.inversion.compare_view import CompareView
+from ui.inversion.continue_bar import ContinueBar
+from ui.inversion.open_faces import OpenFaces
 from ui.inversion.step_list_model import StepListModel
 from ui.inversion.step_strip import StepStrip
 from ui.job_center import JobCenter
@@ -50,15 +55,18 @@ class ResultView(QFrame):
 
     Signals:
         stop_wanted: The user wants no further step.
+        continue_wanted: Further passes, iterations, iterations of tuning (three numbers).
 
     Args:
         jobs: Answers requests.
+        faces: Faces that can be mixed with.
         parent: Qt owner.
     """
 
     stop_wanted = Signal()
+    continue_wanted = Signal(int, int, int)
 
-    def __init__(self, jobs: JobCenter, parent: QWidget | None = None) -> None:
+    def __init__(self, jobs: JobCenter, faces: OpenFaces, *, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._model = StepListModel(self)
         self._planned = 0
@@ -71,7 +79,9 @@ class ResultView(QFrame):
         self._pasted: PastePreview | None = None
         self._pastes = LatestOnly(jobs.ask, self)
         self._jobs = jobs
-        self.edits = EditPanel(jobs)
+        self._face: AlignedFace | None = None
+        self._is_running = False
+        self.edits = EditPanel(jobs, faces)
         self.exports = ExportPanel(jobs)
         self._compare = CompareView()
         self._strip = StepStrip(_TILE_PX)
@@ -79,12 +89,17 @@ class ResultView(QFrame):
         self._scrub = QSlider(Qt.Orientation.Horizontal)
         self._headline = label(role="heading")
         self._figures = label(role="muted")
+        self._notice = label(role="notice", wraps=True)
+        self._note = label(role="value", wraps=True)
+        self._progress = QProgressBar()
+        self._continue = ContinueBar()
         self._build_ui()
         self._connect()
 
     def begin(self, steps: int) -> None:
         """Make ready for a new inversion."""
         self._planned = steps
+        self._face = None
         self._model.clear()
         self._chart.set_planned(steps)
         self._chart.set_steps(())
@@ -94,18 +109,42 @@ class ResultView(QFrame):
         self._follows = True
         self._compare.set_before(None, "")
         self._compare.set_after(None, "")
-        self._headline.setText(self.tr("Inverting …"))
-        self._figures.setText(self.tr("Preparing the face"))
         self._scrub.setEnabled(False)
-        self._stop.setVisible(True)
+        self._start_running(self.tr("Inverting …"), self.tr("Preparing the face"))
         self.edits.close_session(self.tr("Edits are offered when the inversion is done."))
         self.exports.close_session()
 
+    def go_on(self, kept: int, planned: int) -> None:
+        """Make ready for further steps of the inversion that is shown.
+
+        Args:
+            kept: Steps that stay.
+            planned: Steps in all when it is done.
+        """
+        self._model.keep_steps(kept)
+        self._chart.set_steps(self._model.steps)
+        self._planned = planned
+        self._chart.set_planned(planned)
+        self._follows = True
+        self._show_row(self._model.rowCount() - 1)
+        self._start_running(self.tr("Going on …"), self.tr("The steps so far stay as they are"))
+
     def show_face(self, face: AlignedFace) -> None:
         """Show the aligned face and the start."""
+        self._face = face
         self._model.set_face(face)
         self._compare.set_before(self._model.picture(0), self.tr("Input"))
         self._show_row(1)
+
+    def show_progress(self, progress: Progress) -> None:
+        """Show how far a run is between two steps."""
+        if progress.total:
+            self._progress.setRange(0, progress.total)
+            self._progress.setValue(progress.done)
+        else:
+            self._progress.setRange(0, 0)
+        if not self._model.steps and progress.text:
+            self._figures.setText(progress.text)
 
     def show_step(self, step: InversionStep) -> None:
         """Add a step; the view follows unless the user looks at another one."""
@@ -116,28 +155,73 @@ class ResultView(QFrame):
         if self._follows:
             self._show_row(self._model.row_of_step(step.index))
 
-    def finish(self, result: InversionResult, origin: Path | None) -> None:
-        """The inversion is done: offer edits and saving."""
-        self._stop.setVisible(False)
+    def finish(
+        self, result: InversionResult, origin: Path | None, *, model: FaceModelInfo | None = None
+    ) -> None:
+        """The inversion is done: offer edits, saving and going on."""
+        self._stop_running()
+        self._planned = result.steps
         self._chart.set_planned(result.steps)
-        self.edits.open_session(result)
+        self._session = result
+        self.edits.open_session(result, 0 if model is None else model.rows)
         self.edits.set_step(self._edit_step())
         self.exports.open_session(result, origin)
-        self._session = result
+        self._continue.open_session(result, model)
         self._photo_mode.setEnabled(result.can_paste_back)
         self._show_figures()
 
     def give_up(self, headline: str, reason: str) -> None:
-        """The inversion did not finish: say why; steps so far stay in view."""
-        self._stop.setVisible(False)
+        """Nothing came out: say why; steps so far stay in view."""
+        self._stop_running()
         self._headline.setText(headline)
         self._figures.setText(reason)
         self.edits.close_session(self.tr("Edits need a finished inversion."))
+
+    def tell(self, headline: str, reason: str) -> None:
+        """Say something in place of the figures of the step that is shown."""
+        self._headline.setText(headline)
+        self._figures.setText(reason)
+
+    @property
+    def face(self) -> AlignedFace | None:
+        """The aligned face that is shown."""
+        return self._face
+
+    @property
+    def steps(self) -> tuple[InversionStep, ...]:
+        """The steps that are shown."""
+        return self._model.steps
+
+    @property
+    def session(self) -> InversionResult | None:
+        """The inversion that can be edited."""
+        return self._session
+
+    @property
+    def last_picture(self) -> QPixmap:
+        """The last step's picture."""
+        return self._model.picture(self._model.rowCount() - 1) or QPixmap()
 
     @property
     def shown_row(self) -> int:
         """The row of the strip that is shown large."""
         return self._shown_row
+
+    def _start_running(self, headline: str, figures: str) -> None:
+        self._is_running = True
+        self._headline.setText(headline)
+        self._figures.setText(figures)
+        self._stop.show()
+        self._progress.setRange(0, 0)
+        self._progress.show()
+        self._continue.close_session()
+        self._continue.hide()
+
+    def _stop_running(self) -> None:
+        self._is_running = False
+        self._stop.hide()
+        self._progress.hide()
+        self._continue.show()
 
     # --- building -----------------------------------------------------------------------------------
 
@@ -161,15 +245,24 @@ class ResultView(QFrame):
         for one in (self._faces_mode, self._single_mode, self._heat_mode, self._photo_mode):
             self._modes.addButton(one)
         self._figures.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
-        words = column(self._headline, self._figures, spacing=2)
+        self._headline.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         head = row(spacing=6)
-        head.addLayout(words, 1)
+        head.addWidget(self._headline, 1)
         modes = (self._faces_mode, self._single_mode, self._heat_mode, self._photo_mode)
-        for part in (self._stop, *modes):
+        for part in (self._stop, self._continue, *modes):
             head.addWidget(part)
+        self._progress.setTextVisible(False)
+        self._progress.setAccessibleName(self.tr("How far the inversion is"))
+        self._progress.hide()
+        self._notice.hide()
+        self._note.hide()
         centre = column(spacing=6)
         centre.setContentsMargins(18, 6, 14, 8)
         centre.addLayout(head)
+        centre.addWidget(self._figures)
+        centre.addWidget(self._progress)
+        centre.addWidget(self._notice)
+        centre.addWidget(self._note)
         centre.addWidget(self._compare, 1)
         centre.addLayout(self._scrub_row())
         centre.addLayout(self._bottom())
@@ -221,6 +314,7 @@ class ResultView(QFrame):
         self._shared.toggled.connect(self._share_scale)
         self._modes.buttonToggled.connect(self._show_mode)
         self._stop.clicked.connect(self.stop_wanted)
+        self._continue.wanted.connect(self.continue_wanted)
         self.edits.rendered.connect(self._show_edit)
         self.edits.cleared.connect(self._clear_edit)
         self.exports.edit_wanted.connect(self._hand_edit_to_export)
@@ -294,15 +388,19 @@ class ResultView(QFrame):
 
     def _show_figures(self) -> None:
         step_number = self._model.step_of_row(self._shown_row)
+        self._show_notice(step_number)
         if not step_number:
-            names = (self.tr("Input"), self.tr("Average face"))
+            names = (self.tr("Input"), self.tr("Average"))
             notes = (self.tr("the aligned crop"), self.tr("where the first step starts"))
             if self._shown_row < len(names) and self._model.rowCount():
                 self._headline.setText(names[self._shown_row])
                 self._figures.setText(notes[self._shown_row])
             return
         step = self._model.steps[step_number - 1]
-        self._headline.setText(self.tr("Step {} of {}").format(step.index, max(self._planned, step.index)))
+        headline = self.tr("Step {} of {}").format(step.index, max(self._planned, step.index))
+        if step.phase:
+            headline = f"{headline}  ·  {texts.phase_text(step.phase)}"
+        self._headline.setText(headline)
         parts = [
             self.tr("L2 {:.4f}").format(step.l2),
             self.tr("change {:.0f} % of step 1").format(100 * step.relative_change),
@@ -311,6 +409,14 @@ class ResultView(QFrame):
         if self._edited is not None:
             parts.append(self.tr("edit rendered in {}").format(texts.seconds_text(self._edited_s)))
         self._figures.setText("   ·   ".join(parts))
+
+    def _show_notice(self, step_number: int) -> None:
+        """What the user should know about the photo and the model, and about the step that is shown."""
+        notices = () if self._face is None else self._face.notices
+        note = self._model.steps[step_number - 1].note if step_number else ""
+        for place, text in ((self._notice, "  ".join(notices)), (self._note, note)):
+            place.setText(text)
+            place.setVisible(bool(text))
 
     # --- edits --------------------------------------------------------------------------------------
 

@@ -73,6 +73,17 @@ class StepListModel(QAbstractListModel):
         if self._is_scale_shared and self._peak() != old_peak:
             self._forget_heat()
 
+    def keep_steps(self, count: int) -> None:
+        """Forget the steps after the first `count`."""
+        first = _BEFORE_STEPS + count
+        if first >= self.rowCount():
+            return
+        self.beginRemoveRows(QModelIndex(), first, self.rowCount() - 1)
+        del self._steps[count:]
+        del self._pictures[first:]
+        self.endRemoveRows()
+        self._forget_heat()
+
     def set_scale_shared(self, is_shared: bool) -> None:
         """Colour all heat maps by one scale, or each by its own strongest change."""
         self._is_scale_shared = is_shared
@@ -128,12 +139,14 @@ class StepListModel(QAbstractListModel):
         return None
 
     def _title(self, row: int) -> str:
-        names = (self.tr("Input"), self.tr("Average"))
-        return names[row] if row < _BEFORE_STEPS else self.tr("Step {}").format(row - 1)
+        if row < _BEFORE_STEPS:
+            return (self.tr("Input"), self.tr("Average"))[row]
+        phase = self._steps[row - _BEFORE_STEPS].phase
+        return f"{texts.phase_text(phase)} {row - 1}" if phase else self.tr("Step {}").format(row - 1)
 
     def _figures(self, row: int) -> str:
         if row < _BEFORE_STEPS:
-            return (self.tr("aligned face"), self.tr("start"))[row]
+            return (self.tr("aligned face"), self.tr("step 0, start"))[row]
         step = self._steps[row - _BEFORE_STEPS]
         return f"L2 {step.l2:.4f}\n{texts.seconds_text(step.seconds)}"
 

@@ -12,6 +12,7 @@ from PySide6.QtWidgets import (
     QFormLayout,
     QHeaderView,
     QInputDialog,
+    QMessageBox,
     QScrollArea,
     QTableView,
     QWidget,
@@ -25,10 +26,11 @@ from desktop_app.core.types import (
     ModelInfo,
     ModelList,
     ModelsRequest,
+    RemoveModelRequest,
 )
 from ui import file_dialogs, texts, theme
 from ui.job_center import JobCenter
-from ui.widgets.controls import button, column, frame, label, row, separator
+from ui.widgets.controls import button, column, frame, label, restyle, row, separator
 from ui.widgets.drop_area import DropArea, Offered
 
 _LICENCE_COLUMN = 2
@@ -36,6 +38,7 @@ _LICENCE_PX = 190
 _Index = QModelIndex | QPersistentModelIndex
 _CARD_PX = 340
 _COLUMNS = 5
+_WORD_PARTS = 12
 
 
 class ModelTable(QAbstractTableModel):
@@ -96,6 +99,8 @@ class ModelTable(QAbstractTableModel):
             "encoder": self.tr("similar photos"),
             "inversion": self.tr("faces"),
             "face_points": self.tr("finding faces"),
+            "generator": self.tr("painting pictures"),
+            "directions": self.tr("edit sliders"),
         }
         return names.get(model.role, model.role.replace("_", " "))
 
@@ -103,6 +108,17 @@ class ModelTable(QAbstractTableModel):
         if not model.is_usable:
             return self.tr("not usable")
         return self.tr("built in") if model.is_builtin else self.tr("added")
+
+
+def _breakable(text: str) -> str:
+    """Long words, such as digests, with places where a line may end."""
+    words = text.split(" ")
+    return " ".join(
+        "\u200b".join(w[k : k + _WORD_PARTS] for k in range(0, len(w), _WORD_PARTS))
+        if len(w) > 2 * _WORD_PARTS
+        else w
+        for w in words
+    )
 
 
 class ModelsPage(DropArea):
@@ -142,6 +158,11 @@ class ModelsPage(DropArea):
                 "ReStyle, pSp, e4e, StyleGAN2, edit directions, ResNet-50 encoders; or drop the file here"
             ),
         )
+        self._remove = button(self.tr("Delete …"), icon="remove")
+        self._failed = label(role="problem", wraps=True)
+        self._failed.hide()
+        self._chosen: ModelInfo | None = None
+        self._wanted = ""
         self._build_ui()
         self._connect()
 
@@ -173,9 +194,10 @@ class ModelsPage(DropArea):
             display_path(self._folder)
         )
         left = column(label(self.tr("Models"), role="title"), label(hint, role="muted", wraps=True), 8)
+        left.addWidget(self._failed)
         left.addWidget(self._message)
         left.addWidget(self._table, 1)
-        left.addLayout(row(self._import, self._open_folder, self._refresh, None))
+        left.addLayout(row(self._import, self._open_folder, self._refresh, None, self._remove))
         left.setContentsMargins(24, 18, 18, 16)
         self._facts.setLabelAlignment(Qt.AlignmentFlag.AlignLeft)
         self._facts.setRowWrapPolicy(QFormLayout.RowWrapPolicy.WrapLongRows)
@@ -202,6 +224,7 @@ class ModelsPage(DropArea):
         self._open_folder.clicked.connect(self._show_folder)
         self._refresh.clicked.connect(self.load)
         self._import.clicked.connect(self._choose_file)
+        self._remove.clicked.connect(self._ask_removal)
         self.offered.connect(self._take_offer)
 
     def import_file(self, path: Path) -> None:
@@ -217,6 +240,8 @@ class ModelsPage(DropArea):
             ImportModelRequest(path, licence=licence.strip()), self.tr("Importing {}").format(path.name)
         )
         handle.finished.connect(self._show_imported)
+        handle.failed.connect(self._show_import_failure)
+        self._failed.hide()
 
     def _choose_file(self) -> None:
         path = file_dialogs.choose_weights(self)
@@ -228,15 +253,65 @@ class ModelsPage(DropArea):
             self.import_file(path)
 
     def _show_imported(self, answer: ImportedModel) -> None:
+        self._wanted = answer.model.name
+        self._tell_notes(answer.notes)
         self.imported.emit(answer)
         self.load()
+
+    def _tell_notes(self, notes: tuple[str, ...]) -> None:
+        """What the user should know about an import, above the list."""
+        self._set_word("notice", "  ".join(notes))
+
+    def _show_import_failure(self, failure: JobFailure) -> None:
+        words = f"{failure.message} {failure.hint}".strip()
+        self._set_word("problem", self.tr("{} Nothing was imported.").format(words))
+
+    def _set_word(self, role: str, text: str) -> None:
+        self._failed.setProperty("role", role)
+        restyle(self._failed)
+        self._failed.setText(text)
+        self._failed.setVisible(bool(text))
+
+    # --- removing -----------------------------------------------------------------------------------
+
+    def _ask_removal(self) -> None:
+        """Delete the chosen model when the user is sure."""
+        model = self._chosen
+        if model is None or model.is_builtin:
+            return
+        box = QMessageBox(self)
+        box.setIcon(QMessageBox.Icon.Question)
+        box.setWindowTitle(self.tr("Delete a model"))
+        box.setText(self.tr("Delete “{}” from this machine?").format(model.title))
+        box.setInformativeText(
+            self.tr("{} and its weights ({}) are deleted. The file you imported stays.").format(
+                model.name, texts.bytes_text(model.bytes)
+            )
+        )
+        delete = box.addButton(self.tr("Delete"), QMessageBox.ButtonRole.DestructiveRole)
+        box.addButton(self.tr("Keep"), QMessageBox.ButtonRole.RejectRole)
+        delete.clicked.connect(self._remove_chosen)
+        box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        box.open()
+
+    def _remove_chosen(self) -> None:
+        if self._chosen is None:
+            return
+        self._set_word("problem", "")
+        handle = self._jobs.submit(RemoveModelRequest(self._chosen.name))
+        handle.finished.connect(self._show_models)
+
+    # --- list and card ------------------------------------------------------------------------------
 
     def _show_models(self, answer: ModelList) -> None:
         self._model.set_models(answer.models)
         self._message.setVisible(not answer.models)
         self._message.setText(self.tr("No models were found."))
         if answer.models:
-            self._table.selectRow(0)
+            names = [model.name for model in answer.models]
+            self._table.selectRow(names.index(self._wanted) if self._wanted in names else 0)
+        else:
+            self._show_card(None)
         self.models_known.emit(answer.models)
 
     def _show_failure(self, failure: JobFailure) -> None:
@@ -247,6 +322,13 @@ class ModelsPage(DropArea):
         self._show_card(self._model.models[current.row()] if current.isValid() else None)
 
     def _show_card(self, model: ModelInfo | None) -> None:
+        self._chosen = model
+        self._remove.setEnabled(model is not None and not model.is_builtin)
+        self._remove.setToolTip(
+            self.tr("Models that came with the program stay")
+            if model is not None and model.is_builtin
+            else self.tr("Delete this model from this machine")
+        )
         while self._facts.rowCount():
             self._facts.removeRow(0)
         self._title.setText("" if model is None else model.title)
@@ -260,7 +342,7 @@ class ModelsPage(DropArea):
             (self.tr("Size"), texts.bytes_text(model.bytes)),
         )
         for name, value in known + model.facts:
-            text = label(value, wraps=True)
+            text = label(_breakable(value), wraps=True)
             text.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
             self._facts.addRow(label(name, role="muted"), text)
 

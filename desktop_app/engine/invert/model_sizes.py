@@ -17,7 +17,7 @@ from desktop_app.engine.weights.store import ModelCard
 # An iteration of an optimiser renders, goes back through the generator (twice the work) and steps.
 BACKWARD_FACTOR = 3.2
 # A network reaches this share of what one large convolution reaches.
-NETWORK_SHARE = 0.5
+NETWORK_SHARE = 0.3
 _PROBE = (1, 64, 64, 64)  # batch, channels, height, width
 _PROBE_RUNS = 3
 

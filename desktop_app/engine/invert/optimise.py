@@ -181,7 +181,7 @@ class _Search:
         notes = [
             self._objective.note,
             NOISE_NOTE if options.optimises_noise else "",
-            "" if statistics.fits else UNFIT_NOTE,
+            "" if statistics.fits or start is not None else UNFIT_NOTE,
         ]
         self.note = " ".join(note for note in notes if note)
 

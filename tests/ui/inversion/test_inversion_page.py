@@ -15,6 +15,7 @@ from desktop_app.core.types import (
     ExportKind,
     ExportRequest,
     ExportResult,
+    FaceModelsRequest,
     FindFacesRequest,
     InversionResult,
     InvertRequest,
@@ -22,7 +23,17 @@ from desktop_app.core.types import (
     QuadAnswer,
     QuadRequest,
 )
-from tests.ui.fake_runner import FakeRunner, aligned, faces, image, models, photo, points, step
+from tests.ui.fake_runner import (
+    FakeRunner,
+    aligned,
+    face_models,
+    faces,
+    image,
+    models,
+    photo,
+    points,
+    step,
+)
 from ui import file_dialogs
 from ui.catalogue.catalogue_page import query_of
 from ui.catalogue.similar_view import Query
@@ -41,10 +52,11 @@ _DIRECTIONS = DirectionList(
 
 
 @pytest.fixture
-def page(qtbot: object, jobs: JobCenter) -> InversionPage:
+def page(qtbot: object, jobs: JobCenter, runner: FakeRunner) -> InversionPage:
     made = InversionPage(jobs, InversionSettings(steps=3))
     qtbot.addWidget(made)
     made.set_models(models())
+    runner.answer(FaceModelsRequest, face_models())
     made.resize(1200, 800)
     made.show()
     return made
@@ -88,12 +100,9 @@ def test_largest_face_is_chosen_and_inverted(chosen: InversionPage, runner: Fake
     assert "2 faces" in chosen._chooser._facts.text()
     chosen._chooser._invert.click()
     request = runner.requests(InvertRequest)[0]
-    assert request == InvertRequest(_QUERY.source, face_index=0, steps=3, model="restyle_psp.builtin")
-
-
-def test_only_usable_face_models_are_offered(page: InversionPage) -> None:
-    combo = page._chooser._model
-    assert [combo.itemData(number) for number in range(combo.count())] == ["restyle_psp.builtin"]
+    assert request == InvertRequest(
+        _QUERY.source, face_index=0, steps=3, model="restyle_psp.builtin", method="restyle"
+    )
 
 
 def test_moved_points_ask_for_the_newest_quad_and_are_inverted(
@@ -201,7 +210,8 @@ def test_stop_keeps_the_steps_so_far(chosen: InversionPage, runner: FakeRunner) 
     runner.settle_cancelled()
     assert chosen._result._headline.text() == "Stopped"
     assert chosen._result._model.rowCount() == 3
-    assert not chosen._result.edits._list.isEnabled()
+    assert chosen._result.edits._list.isEnabled()  # the engine keeps the steps
+    assert chosen._result.session.session_id == "s1"
 
 
 def test_failure_is_shown_in_place_and_as_notification(
