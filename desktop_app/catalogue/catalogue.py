@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from desktop_app.catalogue.classes import ClassRepository
 from desktop_app.catalogue.database import (
     DATABASE_NAME,
     check_integrity,
@@ -88,6 +89,7 @@ class Catalogue:
         self.thumbnails = ThumbnailStore(folder / "thumbnails")
         self.photos = PhotoRepository(connection, self._file, thumbnails=self.thumbnails)
         self.groups = GroupRepository(connection, self._file)
+        self.classes = ClassRepository(connection, self._file)
         self._lock = WriterLock(folder)
 
     @classmethod

@@ -63,5 +63,23 @@ CREATE TABLE group_member (
 CREATE INDEX group_member_by_group ON group_member (group_id);
 """
 
-STEPS: tuple[str, ...] = (_STEP_1, _STEP_MARKED_GROUPS)
+# The user's own classes: which photos were marked as members, and which marks answer a proposal.
+_STEP_CLASSES = """
+CREATE TABLE class (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    name TEXT NOT NULL,
+    folded_name TEXT NOT NULL UNIQUE
+);
+CREATE TABLE class_mark (
+    class_id INTEGER NOT NULL REFERENCES class (id) ON DELETE CASCADE,
+    photo_id INTEGER NOT NULL REFERENCES photo (id) ON DELETE CASCADE,
+    is_member INTEGER NOT NULL CHECK (is_member IN (0, 1)),
+    is_answer INTEGER NOT NULL CHECK (is_answer IN (0, 1)),
+    marked_at REAL NOT NULL,
+    PRIMARY KEY (class_id, photo_id)
+) WITHOUT ROWID;
+CREATE INDEX class_mark_by_photo ON class_mark (photo_id);
+"""
+
+STEPS: tuple[str, ...] = (_STEP_1, _STEP_MARKED_GROUPS, _STEP_CLASSES)
 SCHEMA_VERSION = len(STEPS)

@@ -121,6 +121,19 @@ class VectorStore:
         unit: FloatArray = row / np.linalg.norm(row)
         return unit
 
+    def photo_ids(self) -> IdArray:
+        """Photos that are compared, in an order that stays while nothing changes."""
+        self._refresh()
+        return np.fromiter(self._row_of, dtype=np.int64, count=len(self._row_of))
+
+    def rows_of(self, photo_ids: IdArray) -> FloatArray:
+        """Embeddings, (N, D) float32, of photos that `photo_ids` names; those of others are an error."""
+        self._refresh()
+        if self._index is None or not len(photo_ids):
+            return np.zeros((0, 0), dtype=np.float32)
+        numbers = np.array([self._row_of[photo_id] for photo_id in photo_ids.tolist()], dtype=np.int64)
+        return self._index.rows(numbers)
+
     def background(self) -> FloatArray:
         """Similarities of random pairs of photos, sorted; the same for the same library."""
         self._refresh()

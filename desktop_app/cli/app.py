@@ -28,6 +28,7 @@ OK, FAILED, USAGE, CANCELLED = 0, 1, 2, 130
 # One module a command group, each with `register(subparsers)`; kept light, since all are imported.
 _GROUPS = (
     "library_commands",
+    "class_commands",
     "model_commands",
     "face_commands",
     "train_commands",

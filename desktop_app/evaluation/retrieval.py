@@ -146,7 +146,7 @@ def evaluate_retrieval(
 
 
 @dataclass(slots=True)
-class _Table:
+class Described:
     """Readable pictures and their rows by describer.
 
     Attributes:
@@ -162,11 +162,23 @@ class _Table:
     seconds: dict[str, float]
 
 
+def describe_all(pictures: Sequence[LabelledPicture], describers: dict[str, Describer]) -> Described:
+    """Read and describe all pictures at once, without progress."""
+    at_least = max(MIN_SIDE_PX, *(describer.input_px for describer in describers.values()))
+    running = _described(pictures, describers, at_least)
+    while True:
+        try:
+            next(running)
+        except StopIteration as ending:
+            table: Described = ending.value
+            return table
+
+
 def _described(
     pictures: Sequence[LabelledPicture], describers: dict[str, Describer], at_least: int
-) -> Generator[Progress, None, _Table]:
+) -> Generator[Progress, None, Described]:
     """Read and describe all pictures."""
-    table = _Table([], [], {}, dict.fromkeys(describers, 0.0))
+    table = Described([], [], {}, dict.fromkeys(describers, 0.0))
     waiting: list[Image] = []
     began = time.monotonic()
     for done, picture in enumerate(pictures, start=1):
@@ -190,7 +202,7 @@ def _described(
 
 
 def _find_originals(
-    table: _Table, describers: dict[str, Describer], plan: CopyPlan, *, at_least: int
+    table: Described, describers: dict[str, Describer], plan: CopyPlan, *, at_least: int
 ) -> Generator[Progress, None, dict[str, CopyScores | None]]:
     """Make copies, describe them and look for their originals."""
     queries = plan_copies(len(table.kept), plan)

@@ -1,0 +1,1 @@
+"""Classes told apart on frozen embeddings."""
