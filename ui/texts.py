@@ -24,13 +24,6 @@ def photos_text(count: int) -> str:
     return _tr("{} photos").format(count_text(count))
 
 
-def files_text(count: int) -> str:
-    """A number of files: "1 file", "12 files"."""
-    if count == 1:
-        return _tr("1 file")
-    return _tr("{} files").format(count_text(count))
-
-
 def left_text(seconds: float) -> str:
     """Time left, no more exact than it can be: "12 s left", "4 min left"."""
     if seconds < 1:

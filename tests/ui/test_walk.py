@@ -65,7 +65,7 @@ def test_walk_from_an_empty_library_to_a_saved_photo(
     library.add_folder()
     until(lambda: library._model.total == 10 and not library._index_runs)
     until(lambda: library._folders._problems.isVisible())
-    assert library._folders._problems.text() == "1 file could not be read"
+    assert library._folders._problems.text() == "1 left out: see why"
 
     until(lambda: library._model.photo_at(0) is not None)
     row = next(n for n in range(10) if library._model.photo_at(n).path.name == "again.png")

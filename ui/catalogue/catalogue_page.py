@@ -387,7 +387,7 @@ class CataloguePage(DropArea):
                 (summary.added, texts.photos_text(summary.added), self.tr("{} added")),
                 (summary.changed, texts.photos_text(summary.changed), self.tr("{} changed")),
                 (summary.missing, texts.photos_text(summary.missing), self.tr("{} no longer on disk")),
-                (unreadable, texts.files_text(unreadable), self.tr("{} left out")),
+                (unreadable, texts.count_text(unreadable), self.tr("{} left out")),
             )
             if count
         ]

@@ -140,10 +140,7 @@ class FolderPanel(QFrame):
     def _show_problem_counts(self, overview: LibraryOverview) -> None:
         count = max(overview.unreadable, len(overview.problems))
         self._problems.setVisible(count > 0)
-        if count == 1:
-            self._problems.setText(self.tr("1 file could not be read"))
-        else:
-            self._problems.setText(self.tr("{} files could not be read").format(texts.count_text(count)))
+        self._problems.setText(self.tr("{} left out: see why").format(texts.count_text(count)))
         self._problems.setAccessibleName(self._problems.text())
         self._missing.setVisible(overview.missing > 0)
         self._missing.setText(self.tr("{} are no longer on disk").format(texts.photos_text(overview.missing)))

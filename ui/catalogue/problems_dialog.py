@@ -1,4 +1,4 @@
-"""The files that could not be read, each with its reason."""
+"""Files and folders that were left out, each with its reason."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ class ProblemsDialog(QDialog):
         self._connect()
 
     def _build_ui(self) -> None:
-        self.setWindowTitle(self.tr("Files that could not be read"))
+        self.setWindowTitle(self.tr("Left out, and why"))
         self.resize(860, 520)
         self._table.setModel(self._model)
         self._table.setAccessibleName(self.windowTitle())
@@ -89,7 +89,7 @@ class ProblemsDialog(QDialog):
         self._table.horizontalHeader().setDefaultAlignment(Qt.AlignmentFlag.AlignLeft)
         self._table.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
         listed = self._model.rowCount()
-        text = self.tr("They are left out; all other photos are in the library.")
+        text = self.tr("These files and folders could not be read; all other photos are in the library.")
         if self._total > listed:
             text += " " + self.tr("The first {} of {} are listed.").format(
                 texts.count_text(listed), texts.count_text(self._total)

@@ -105,9 +105,9 @@ def test_added_folder_is_indexed_and_grows_live(
     catalogue.notice.connect(lambda *words: notices.append(words))
     handle.deliver_answer(_SUMMARY)
     runner.answer(LibraryRequest, overview(40, problems=1))
-    assert notices[0][0] == "38 photos added, 1 file left out in 3.2 s."
+    assert notices[0][0] == "38 photos added, 1 left out in 3.2 s."
     assert catalogue._folders._rescan.isEnabled()
-    assert catalogue._folders._problems.text() == "2 files could not be read"
+    assert catalogue._folders._problems.text() == "2 left out: see why"
 
 
 def test_folders_and_links_that_lead_nowhere_are_listed_with_unreadable_files(
