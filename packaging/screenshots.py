@@ -35,9 +35,9 @@ _WINDOW_PX = (1320, 860)
 _MOST_BYTES = 480_000
 _COLOURS = (256, 128, 64)
 _FREE = ("CC0", "MIT", "PD")
-_SETS = ("clothing", "grocery", "trash", "states", "samples")
-_MOST_OF_A_LABEL = 12
-_QUERY_LABEL = "grocery/Satsumas"
+_SETS = ("clothing", "grocery", "trash", "states")
+_MOST_OF_A_LABEL = 16
+_QUERY = "retrieval/clothing/Pants/7432539fa06c.jpg"
 _EDITS = ((0, 0.55), (1, -0.45))  # number of a slider, part of its reach
 
 Holds = Callable[[], bool]
@@ -68,6 +68,7 @@ class Walk:
 
     def _shoot(self, name: str) -> Iterator[Holds]:
         ready_at = time.monotonic() + _SETTLE_S
+        self._window.notifications.clear_shown()
         yield lambda: time.monotonic() > ready_at
         save(self._window, self._options.out / f"{name}.png")
 
@@ -143,7 +144,8 @@ def gather(data: Path, folder: Path) -> tuple[Path, Path]:
         A query that is not in the folder, and a portrait.
     """
     taken: dict[str, int] = {}
-    query: Path | None = None
+    query = data / _QUERY
+    _copy_smaller(query, folder / "clothing" / "trousers_small.jpg")
     for name in ("retrieval", "photos"):
         with (data / name / "index.csv").open(encoding="utf-8") as lines:
             for line in csv.DictReader(lines):
@@ -153,17 +155,13 @@ def gather(data: Path, folder: Path) -> tuple[Path, Path]:
                     continue
                 taken[label] = taken.get(label, 0) + 1
                 source = data / line["file"]
-                if query is None and label == _QUERY_LABEL:
-                    query = source
-                    _copy_smaller(source, folder / line["set"] / f"{source.stem}_small.jpg")
-                else:
+                if source != query:
                     (folder / line["set"]).mkdir(parents=True, exist_ok=True)
                     shutil.copy(source, folder / line["set"] / f"{line['label']}_{source.name}"[-80:])
     portraits = _free_portraits(data)
     (folder / "people").mkdir(parents=True, exist_ok=True)
     for portrait in portraits:
         shutil.copy(portrait, folder / "people")
-    assert query is not None
     return query, portraits[0]
 
 
