@@ -22,6 +22,7 @@ from PIL import Image as PillowImage
 
 from desktop_app.core.errors import UserInputError, display_path
 from desktop_app.core.types import FloatArray, Image, Progress
+from desktop_app.engine.edit.attributes import ATTRIBUTES, Attribute
 from desktop_app.engine.edit.calibrate import calibrated, target_of
 from desktop_app.engine.edit.directions import Direction, closed_form_directions, make_direction
 from desktop_app.engine.edit.discover import PrincipalDirections, principal_directions
@@ -245,46 +246,11 @@ def _age(row: dict[str, str], _: Image) -> float:
         return math.nan
 
 
-def _light_side(_: dict[str, str], image: Image) -> float:
-    """Brightness of the picture's right cheek and brow against the left ones."""
-    gray = image.astype(np.float64).mean(axis=2) / 255
-    height, width = gray.shape
-    rows = slice(round(0.4 * height), round(0.75 * height))
-    left = gray[rows, round(0.3 * width) : round(0.46 * width)].mean()
-    right = gray[rows, round(0.54 * width) : round(0.7 * width)].mean()
-    return float(right - left)
-
-
-def _background(_: dict[str, str], image: Image) -> float:
-    """Brightness of both upper corners."""
-    height, width = image.shape[:2]
-    top = image[: round(0.25 * height)].astype(np.float64).mean(axis=2) / 255
-    side = round(0.15 * width)
-    return float((top[:, :side].mean() + top[:, -side:].mean()) / 2)
-
-
-def _smile(_: dict[str, str], image: Image) -> float:
-    """Bright teeth: the brightest pixels of the mouth against the cheeks beside it."""
-    gray = image.astype(np.float64).mean(axis=2) / 255
-    height, width = gray.shape
-    rows = slice(round(0.68 * height), round(0.8 * height))
-    mouth = gray[rows, round(0.42 * width) : round(0.58 * width)]
-    cheeks = gray[round(0.58 * height) : round(0.66 * height), round(0.32 * width) : round(0.68 * width)]
-    return float(np.percentile(mouth, 95) - np.median(cheeks))
-
-
-def _warmth(_: dict[str, str], image: Image) -> float:
-    """Red against blue in the middle of the face."""
-    height, width = image.shape[:2]
-    face = image[round(0.4 * height) : round(0.75 * height), round(0.3 * width) : round(0.7 * width)]
-    red, _, blue = face.reshape(-1, 3).mean(axis=0)
-    return float((red - blue) / 255)
+def _of_picture(attribute: Attribute) -> Callable[[dict[str, str], Image], float]:
+    return lambda _, image: attribute.value(image)
 
 
 LABELS = (
     _Label("age", "Age", _age),
-    _Label("smile", "Smile that shows teeth", _smile),
-    _Label("light", "Light from the right", _light_side),
-    _Label("background", "Bright background", _background),
-    _Label("warmth", "Warm colours", _warmth),
+    *(_Label(one.name, one.label, _of_picture(one)) for one in ATTRIBUTES),
 )
