@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from desktop_app.cli import evaluate_inversion
 from desktop_app.cli.console import Console
 from desktop_app.core.errors import display_path
 
@@ -20,7 +21,7 @@ SHOWN_PROBLEMS = 10
 
 def register(subparsers: _Subparsers) -> None:
     """Add the command."""
-    evaluate = subparsers.add_parser("evaluate", help="measure encoders")
+    evaluate = subparsers.add_parser("evaluate", help="measure encoders and inversion methods")
     kinds = evaluate.add_subparsers(title="what to measure", required=True, metavar="KIND")
     retrieval = kinds.add_parser("retrieval", help="how well neighbours agree with labels")
     retrieval.add_argument("--folder", type=Path, required=True, help="folder of the pictures")
@@ -43,6 +44,7 @@ def register(subparsers: _Subparsers) -> None:
     retrieval.add_argument("--seed", type=_count, default=0, metavar="N", help="of the copies (0)")
     retrieval.add_argument("--models", type=Path, help="folder of further models; default: your model folder")
     retrieval.set_defaults(command=run_retrieval)
+    evaluate_inversion.register(kinds)
 
 
 def run_retrieval(args: argparse.Namespace, console: Console) -> dict[str, object]:

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from desktop_app.core.types import FloatArray, Image
 from desktop_app.engine.metrics.codes import delta_norm, row_spread, w_norm
-from desktop_app.engine.metrics.identity import contrastive_meter, identity_meter, load_arcface
+from desktop_app.engine.metrics.identity import contrastive_meter, identity_meter, load_recognition
 from desktop_app.engine.metrics.l2 import l2, l2_each
 from desktop_app.engine.metrics.lpips import comparable, load_lpips, lpips_each
 from desktop_app.engine.metrics.ms_ssim import level_count, ms_ssim_each
@@ -168,7 +168,7 @@ def test_metric_weights_are_found_by_their_card(tmp_path: Path) -> None:
     store = ModelStore(tmp_path / "builtin", tmp_path / "user")
     device = torch.device("cpu")
     assert load_lpips(store, device=device) is None
-    assert load_arcface(store, device=device) is None
+    assert load_recognition(store, device=device) is None
     network = Lpips()
     card = ModelCard(
         name="lpips_alex.test",

@@ -1,8 +1,8 @@
 """Does a reconstruction show the same person or thing: cosine of two embeddings.
 
-ArcFace answers when its weights are present. Otherwise a contrastive encoder stands in; it was not
-trained on identities, so its values rank reconstructions but are no recognition scores, and the
-meter carries its name so that a table can say so.
+ArcFace or CurricularFace answers when its weights are present. Otherwise a contrastive encoder
+stands in; it was not trained on identities, so its values rank reconstructions but are no
+recognition scores, and the meter carries its name so that a table can say so.
 """
 
 from __future__ import annotations
@@ -17,10 +17,22 @@ from torch import Tensor
 
 from desktop_app.core.types import FloatArray, Image
 from desktop_app.engine.image_tensor import tensor_to_image
-from desktop_app.engine.networks.arcface import ArcFace
+from desktop_app.engine.networks.arcface import ArcFace, curricular_face, face_part
 from desktop_app.engine.weights.store import ModelStore, load_strict
 
-ARCHITECTURE = "ir_se50_112"
+__all__ = [
+    "IdentityMeter",
+    "contrastive_meter",
+    "face_part",
+    "identity_meter",
+    "load_recognition",
+]
+
+# Architecture of a card -> the network, and how a table calls it. The first card that fits is used.
+NETWORKS: dict[str, tuple[Callable[[], ArcFace], str]] = {
+    "ir_101_112": (curricular_face, "CurricularFace"),
+    "ir_se50_112": (ArcFace, "ArcFace"),
+}
 
 
 class PictureEmbedder(Protocol):
@@ -53,19 +65,24 @@ class IdentityMeter:
         return (self.embed(y_hat) * self.embed(x)).sum(dim=1)
 
 
-def load_arcface(store: ModelStore, *, device: torch.device) -> IdentityMeter | None:
-    """A meter with the weights of the first card that holds ArcFace, or None.
+def load_recognition(store: ModelStore, *, device: torch.device) -> IdentityMeter | None:
+    """A meter with face recognition weights, or None when none are installed.
+
+    CurricularFace, which published tables use, goes before ArcFace, which the encoders were trained
+    with.
 
     Raises:
         WeightsError: The weights are there but damaged.
     """
-    for card in store.cards():
-        if card.architecture == ARCHITECTURE:
+    cards = {card.architecture: card for card in reversed(store.cards())}
+    for architecture, (build, title) in NETWORKS.items():
+        card = cards.get(architecture)
+        if card is not None:
             with torch.device("meta"):
-                network = ArcFace()
+                network = build()
             load_strict(network, store.tensors(card), what=f"the model '{card.name}'", assign=True)
             network.eval().requires_grad_(False).to(device)
-            return IdentityMeter(f"ArcFace ({card.name})", True, network.embed_aligned)
+            return IdentityMeter(f"{title} ({card.name})", True, network.embed_aligned)
     return None
 
 
@@ -82,5 +99,5 @@ def contrastive_meter(embedder: PictureEmbedder) -> IdentityMeter:
 def identity_meter(
     store: ModelStore, *, device: torch.device, embedder: PictureEmbedder | None
 ) -> IdentityMeter | None:
-    """ArcFace when present, else the contrastive encoder, else None."""
-    return load_arcface(store, device=device) or (contrastive_meter(embedder) if embedder else None)
+    """A recognition network when present, else the contrastive encoder, else None."""
+    return load_recognition(store, device=device) or (contrastive_meter(embedder) if embedder else None)

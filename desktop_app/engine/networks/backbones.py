@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 IR_SE50_UNITS = (3, 4, 14, 3)
+IR_101_UNITS = (3, 13, 30, 3)
 RESNET34_UNITS = (3, 4, 6, 3)
 STANDARD_WIDTHS = (64, 128, 256, 512)
 SE_REDUCTION = 16
@@ -41,9 +42,9 @@ class Subsample(nn.Module):
 
 
 class IrSeBlock(nn.Module):
-    """Improved-residual bottleneck with squeeze-excite (ArcFace, Deng et al., 2019)."""
+    """Improved-residual bottleneck (ArcFace, Deng et al., 2019), with or without squeeze-excite."""
 
-    def __init__(self, in_channels: int, out_channels: int, stride: int) -> None:
+    def __init__(self, in_channels: int, out_channels: int, stride: int, *, has_gate: bool = True) -> None:
         super().__init__()
         if in_channels == out_channels:
             self.shortcut_layer: nn.Module = Subsample(stride)
@@ -57,7 +58,7 @@ class IrSeBlock(nn.Module):
             nn.PReLU(out_channels),
             nn.Conv2d(out_channels, out_channels, 3, stride, 1, bias=False),
             nn.BatchNorm2d(out_channels),
-            SqueezeExcite(out_channels),
+            *([SqueezeExcite(out_channels)] if has_gate else []),
         )
 
     def forward(self, x: Tensor) -> Tensor:
@@ -67,14 +68,14 @@ class IrSeBlock(nn.Module):
 
 
 def ir_se_body(
-    units: Sequence[int] = IR_SE50_UNITS, widths: Sequence[int] = STANDARD_WIDTHS
+    units: Sequence[int] = IR_SE50_UNITS, widths: Sequence[int] = STANDARD_WIDTHS, *, has_gate: bool = True
 ) -> nn.Sequential:
     """Blocks of all groups; the first block of each group has stride 2."""
     blocks: list[nn.Module] = []
     before = widths[0]
     for count, width in zip(units, widths, strict=True):
         for number in range(count):
-            blocks.append(IrSeBlock(before, width, 2 if number == 0 else 1))
+            blocks.append(IrSeBlock(before, width, 2 if number == 0 else 1, has_gate=has_gate))
             before = width
     return nn.Sequential(*blocks)
 
