@@ -31,15 +31,27 @@ needs_data = pytest.mark.skipif(
 )
 
 
-def write_tiny_model(folder: Path, *, name: str = MODEL, domain: str = "faces") -> ModelCard:
+def write_tiny_model(
+    folder: Path,
+    *,
+    name: str = MODEL,
+    domain: str = "faces",
+    encoder_type: str = "BackboneEncoder",
+    input_nc: int = 6,
+) -> ModelCard:
     """Write the model; the same weights every time."""
     torch.manual_seed(7)
     channels = {4: 8, 8: 8, 16: 8, 32: 8}
     generator = Generator(SIZE, style_dim=STYLE_DIM, n_mlp=2, channels=channels)
     shape = EncoderShape(
-        n_styles=N_STYLES, style_dim=STYLE_DIM, widths=(4, 8, 8, 16), units=(1, 1, 1, 1), input_px=SIZE
+        n_styles=N_STYLES,
+        input_nc=input_nc,
+        style_dim=STYLE_DIM,
+        widths=(4, 8, 8, 16),
+        units=(1, 1, 1, 1),
+        input_px=SIZE,
     )
-    encoder = create_encoder("BackboneEncoder", shape)
+    encoder = create_encoder(encoder_type, shape)
     card = ModelCard(
         name=name,
         role="inversion",
@@ -51,7 +63,7 @@ def write_tiny_model(folder: Path, *, name: str = MODEL, domain: str = "faces") 
                 "n_mlp": 2,
                 "channels": {str(k): v for k, v in channels.items()},
             },
-            "encoder": {"type": "BackboneEncoder", **asdict(shape)},
+            "encoder": {"type": encoder_type, **asdict(shape)},
             "domain": domain,
         },
         title="Random weights",

@@ -66,11 +66,11 @@ def _pictures(session: FaceSession, services: Services) -> tuple[Tensor, Tensor]
 
 
 def _identity(services: Services) -> IdentityMeter | None:
-    """ArcFace when it is there, else the encoder of the library, else none."""
+    """A recognition network when it is there, else the encoder of the library, else none."""
     from desktop_app.engine.device import choose_device
-    from desktop_app.engine.metrics.identity import contrastive_meter, load_arcface
+    from desktop_app.engine.metrics.identity import contrastive_meter, load_recognition
 
-    meter = load_arcface(services.models, device=choose_device(services.settings.engine.device))
+    meter = load_recognition(services.models, device=choose_device(services.settings.engine.device))
     if meter is not None:
         return meter
     try:

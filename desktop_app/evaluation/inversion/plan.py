@@ -7,17 +7,11 @@ from dataclasses import dataclass
 
 from desktop_app.core.errors import UserInputError, WeightsError
 from desktop_app.engine.edit.directions import direction_files
+from desktop_app.engine.invert.methods import E4E_ENCODERS
 from desktop_app.engine.invert.model import ARCHITECTURE
 from desktop_app.engine.weights.store import ModelCard, ModelStore
 
 RESTYLE_CHANNELS = 6
-# Encoder types whose rows start from one code, as e4e's do (reference, sections 2 and 3).
-E4E_ENCODERS = (
-    "ProgressiveBackboneEncoder",
-    "ResNetProgressiveBackboneEncoder",
-    "Encoder4Editing",
-    "SingleStyleCodeEncoder",
-)
 
 
 @dataclass(frozen=True, slots=True)

@@ -99,7 +99,7 @@ class RecordStore:
         if not file.is_file():
             return None
         try:
-            with np.load(file, allow_pickle=False) as stored:
+            with np.load(io.BytesIO(file.read_bytes()), allow_pickle=False) as stored:
                 facts = json.loads(bytes(stored["facts"]).decode())
                 arrays = {name: stored[name] for name in stored.files if name != "facts"}
             return PhotoRecord(
