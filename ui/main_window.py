@@ -20,13 +20,15 @@ from desktop_app import __version__
 from desktop_app.core.errors import ResourceError, display_path
 from desktop_app.core.paths import AppPaths
 from desktop_app.core.settings import Settings, save_settings
-from desktop_app.core.types import EngineReady, JobFailure, ModelInfo, WarmUpRequest
+from desktop_app.core.types import EngineReady, JobFailure, ModelInfo, PhotoRow, WarmUpRequest
 from ui import file_dialogs, theme
-from ui.catalogue.catalogue_page import CataloguePage
+from ui.catalogue.catalogue_page import CataloguePage, query_of
 from ui.catalogue.similar_view import Query
 from ui.catalogue.thumbnail_cache import ThumbnailCache
 from ui.inversion.inversion_page import InversionPage
 from ui.job_center import JobCenter, Runner
+from ui.learning.classes_marking import ClassMarking
+from ui.learning.classes_page import ClassesPage
 from ui.models.models_page import ModelsPage
 from ui.notifications import MessagesDialog, Notifications
 from ui.settings.settings_dialog import SettingsDialog, needs_restart
@@ -64,6 +66,8 @@ class MainWindow(QMainWindow):
         self._library = CataloguePage(self._jobs, self._thumbnails)
         self._faces = InversionPage(self._jobs, settings.inversion)
         self._models_page = ModelsPage(self._jobs, paths.models)
+        self._class_marking = ClassMarking(self._jobs, self)
+        self._classes = ClassesPage(self._jobs, self._thumbnails, marking=self._class_marking)
         self._status = StatusArea(self._jobs)
         self._build_ui()
         self._build_menus()
@@ -78,6 +82,7 @@ class MainWindow(QMainWindow):
     def start(self) -> None:
         """Load what the pages show; called when the window is on the screen."""
         self._library.load()
+        self._class_marking.load()
         QTimer.singleShot(_WARM_UP_AFTER_MS, self, self._warm_up)
 
     # --- building -----------------------------------------------------------------------------------
@@ -87,7 +92,7 @@ class MainWindow(QMainWindow):
         self.resize(_START_SIZE.boundedTo(self.screen().availableSize()))
         self._pages = QStackedWidget()
         self._pages.setObjectName("pages")
-        for page in (self._library, self._faces, self._models_page):
+        for page in (self._library, self._faces, self._models_page, self._classes):
             self._pages.addWidget(page)
         body = row(self._build_rail(), spacing=0)
         body.addWidget(self._pages, 1)
@@ -108,6 +113,7 @@ class MainWindow(QMainWindow):
             ("library", self.tr("Library"), self.tr("Your photos (Ctrl+1)")),
             ("faces", self.tr("Faces"), self.tr("Invert and edit a face (Ctrl+2)")),
             ("models", self.tr("Models"), self.tr("What the program computes with (Ctrl+3)")),
+            ("classes", self.tr("Classes"), self.tr("Mark a few photos, have the rest proposed (Ctrl+4)")),
         )
         for number, (icon, text, tip) in enumerate(entries):
             entry = self._rail_button(icon, text, tip)
@@ -149,7 +155,9 @@ class MainWindow(QMainWindow):
         self._action(file_menu.addAction, self.tr("Settings …"), "Ctrl+,", self.open_settings)
         self._action(file_menu.addAction, self.tr("Quit"), "Ctrl+Q", self.close)
         view_menu = self.menuBar().addMenu(self.tr("&View"))
-        for number, text in enumerate((self.tr("Library"), self.tr("Faces"), self.tr("Models"))):
+        for number, text in enumerate(
+            (self.tr("Library"), self.tr("Faces"), self.tr("Models"), self.tr("Classes"))
+        ):
             action = view_menu.addAction(text)
             action.setShortcut(QKeySequence(f"Ctrl+{number + 1}"))
             action.setData(number)
@@ -181,6 +189,15 @@ class MainWindow(QMainWindow):
         self._faces.saved.connect(self._notifications.show_message)
         self._faces.library_wanted.connect(self._show_library)
         self._models_page.models_known.connect(self._take_models)
+        self._connect_learning()
+
+    def _connect_learning(self) -> None:
+        self._library.photo_actions.extend(self._class_marking.extend_menu)
+        self._class_marking.notice.connect(self._notify)
+        self._classes.notice.connect(self._notify)
+        self._classes.library_wanted.connect(self._show_library)
+        self._classes.similar_wanted.connect(self._search_photo)
+        self._classes.invert_wanted.connect(self._invert_photo)
 
     # --- pages --------------------------------------------------------------------------------------
 
@@ -248,6 +265,13 @@ class MainWindow(QMainWindow):
     def _invert(self, query: Query) -> None:
         self.show_page(1)
         self._faces.open(query)
+
+    def _search_photo(self, photo: PhotoRow) -> None:
+        self.show_page(0)
+        self._library.search_photo(photo)
+
+    def _invert_photo(self, photo: PhotoRow) -> None:
+        self._invert(query_of(photo))
 
     def _show_library(self) -> None:
         self.show_page(0)

@@ -60,6 +60,12 @@ def similarity_text(similarity: float) -> str:
     return f"{shown:.2f}"
 
 
+def confidence_text(confidence: float, *, is_guess: bool = False) -> str:
+    """A chance in percent; never 0 or 100, which nobody can know. A guess has a question mark."""
+    percent = f"{min(max(round(confidence * 100), 1), 99)} %"
+    return f"{percent} ?" if is_guess else percent
+
+
 def kind_text(kind: HitKind) -> str:
     """How a hit relates to the query, as a badge."""
     names = {

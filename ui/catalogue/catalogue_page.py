@@ -86,6 +86,11 @@ class CataloguePage(DropArea):
         self._build_ui()
         self._connect()
 
+    @property
+    def photo_actions(self) -> PhotoActions:
+        """What the context menus offer."""
+        return self._actions
+
     # --- what the main window calls -------------------------------------------------------------------
 
     def load(self) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from PySide6.QtCore import QObject, QPoint, Signal
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QMenu, QWidget
@@ -9,6 +11,9 @@ from PySide6.QtWidgets import QMenu, QWidget
 from desktop_app.core.errors import display_path
 from desktop_app.core.types import PhotoRow
 from ui import file_dialogs, theme
+
+# Adds to the context menu of photos.
+MenuExtension = Callable[[QMenu, tuple[PhotoRow, ...]], None]
 
 
 class PhotoActions(QObject):
@@ -27,6 +32,11 @@ class PhotoActions(QObject):
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._photo: PhotoRow | None = None
+        self._extensions: list[MenuExtension] = []
+
+    def extend(self, extension: MenuExtension) -> None:
+        """Let another part of the window add to every context menu."""
+        self._extensions.append(extension)
 
     def menu(self, photo: PhotoRow, parent: QWidget) -> QMenu:
         """The context menu of a photo."""
@@ -34,6 +44,9 @@ class PhotoActions(QObject):
         menu = QMenu(parent)
         menu.addAction(theme.icon("similar"), self.tr("Find similar photos"), self._find_similar)
         menu.addAction(theme.icon("faces"), self.tr("Invert a face …"), self._invert)
+        menu.addSeparator()
+        for extension in self._extensions:
+            extension(menu, (photo,))
         menu.addSeparator()
         menu.addAction(theme.icon("folder"), self.tr("Show in folder"), self._show_in_folder)
         menu.addAction(theme.icon("paste"), self.tr("Copy path"), self._copy_path)

@@ -49,8 +49,9 @@ class PhotoDelegate(QStyledItemDelegate):
         shown = self._paint_picture(painter, tile, palette=palette, pixmap=pixmap)
         if pixmap is None and photo is not None and index.data(PhotoRole.HAS_FAILED):
             _paint_broken(painter, tile)
-        if index.data(PhotoRole.SIMILARITY) is not None:
-            _paint_badges(painter, tile, palette=palette, index=index)
+        badges = _badges(index)
+        if badges:
+            _paint_badges(painter, tile, palette=palette, badges=badges)
         if self.shows_names and photo is not None:
             _paint_name(painter, rect, palette=palette, name=texts.name_text(photo.path))
         _paint_frame(painter, shown, palette=palette, state=state)
@@ -91,19 +92,29 @@ def _paint_broken(painter: QPainter, tile: QRectF) -> None:
     painter.drawPixmap(int(tile.center().x() - side / 2), int(tile.center().y() - side / 2), picture)
 
 
-def _paint_badges(
-    painter: QPainter, tile: QRectF, *, palette: QPalette, index: QModelIndex | QPersistentModelIndex
-) -> None:
-    similarity = float(index.data(PhotoRole.SIMILARITY))
+def _badges(index: QModelIndex | QPersistentModelIndex) -> list[tuple[str, bool]]:
+    """Texts over a picture, and whether each is plain; the others stand out."""
+    text = index.data(PhotoRole.BADGE)
+    if text is not None:
+        return [(text, True)]
+    similarity = index.data(PhotoRole.SIMILARITY)
+    if similarity is None:
+        return []
     kind = HitKind(index.data(PhotoRole.KIND))  # Qt hands text enums out as plain text
+    badges = [(texts.similarity_text(float(similarity)), kind is HitKind.SIMILAR)]
+    if kind is not HitKind.SIMILAR:
+        badges.append((texts.kind_text(kind), False))
+    return badges
+
+
+def _paint_badges(
+    painter: QPainter, tile: QRectF, *, palette: QPalette, badges: list[tuple[str, bool]]
+) -> None:
     font = painter.font()
     font.setPointSizeF(8.5)
     font.setBold(True)
     painter.setFont(font)
     metrics = QFontMetrics(font)
-    badges = [(texts.similarity_text(similarity), kind is HitKind.SIMILAR)]
-    if kind is not HitKind.SIMILAR:
-        badges.append((texts.kind_text(kind), False))
     x = tile.left() + 6
     for text, is_plain in badges:
         width = metrics.horizontalAdvance(text) + 14

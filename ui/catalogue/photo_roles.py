@@ -12,7 +12,7 @@ class PhotoRole(IntEnum):
 
     `ROW` is a `PhotoRow`, or None while its page is on the way; `THUMBNAIL` a `QPixmap` or None;
     `HAS_FAILED` whether the thumbnail cannot be shown; `SIMILARITY` a float or None; `KIND` the
-    value of a `HitKind` or None.
+    value of a `HitKind` or None; `BADGE` a short text to paint over the picture, or None.
     """
 
     ROW = Qt.ItemDataRole.UserRole + 1
@@ -20,3 +20,4 @@ class PhotoRole(IntEnum):
     HAS_FAILED = Qt.ItemDataRole.UserRole + 3
     SIMILARITY = Qt.ItemDataRole.UserRole + 4
     KIND = Qt.ItemDataRole.UserRole + 5
+    BADGE = Qt.ItemDataRole.UserRole + 6

@@ -1,0 +1,1 @@
+"""Learning from the photos of the library: tuning, classes, maps, comparisons."""
