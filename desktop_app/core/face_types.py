@@ -183,6 +183,7 @@ class InversionResult:
         can_paste_back: False when the picture was aligned already.
         method: Inversion method.
         tuned_from: First step that renders with a tuned generator; 0: none does.
+        is_unfinished: The run was stopped; it can be taken up where it stood.
     """
 
     session_id: str
@@ -192,6 +193,7 @@ class InversionResult:
     can_paste_back: bool
     method: str = ""
     tuned_from: int = 0
+    is_unfinished: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -125,6 +125,8 @@ class ContinueRequest:
         steps: Further encoder passes, for methods that use them.
         iterations: Further iterations of an optimiser.
         refine: Iterations of tuning the generator to the photo, after the steps.
+        finishes: Take up the run that was stopped where it stood, to the last bit, and finish it;
+            the numbers above do not count then, `step` says which steps are known already.
     """
 
     session_id: str
@@ -132,6 +134,7 @@ class ContinueRequest:
     steps: int = 0
     iterations: int = 0
     refine: int = 0
+    finishes: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,13 +18,34 @@ from desktop_app.core.types import FloatArray, Image, InversionResult, Inversion
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from desktop_app.engine.invert.methods import MethodOptions
     from desktop_app.engine.invert.model import InversionModel
-    from desktop_app.engine.invert.refine import GeneratorDelta
+    from desktop_app.engine.invert.refine import GeneratorDelta, RefineOptions
+    from desktop_app.engine.invert.run_state import RunState
 
 # A session holds codes and two small pictures, some megabytes; earlier faces stay there for mixes.
 SESSIONS_KEPT = 12
 
 Quad = tuple[tuple[float, float], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class OpenRun:
+    """A run that has not reached its end.
+
+    Attributes:
+        state: Where it stands.
+        options: What was asked of its method; None when it tunes.
+        tuning: What was asked of tuning; else None.
+        start: Number of the session's steps when it began.
+        refine: Iterations of tuning that are to follow it.
+    """
+
+    state: RunState
+    options: MethodOptions | None = None
+    tuning: RefineOptions | None = None
+    start: int = 0
+    refine: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +63,8 @@ class FaceSession:
         first_model: Model that started a bootstrapping; else empty.
         errors: L2 of each step.
         seconds: Wall time of all steps.
-        picture: The last step as it was shown, or None before the first.
+        last: The last step as it was told, or None when it is not known any more.
+        open_run: The run that is on its way, or was stopped; None when it reached its end.
         first_change: Size of the first step's change, to which later ones are compared.
         searches: Iterations of the optimiser that were done at each step.
         delta: Change of the generator that tuning found, or None.
@@ -59,7 +81,8 @@ class FaceSession:
     first_model: str = ""
     errors: tuple[float, ...] = ()
     seconds: float = 0.0
-    picture: Image | None = None
+    last: InversionStep | None = None
+    open_run: OpenRun | None = None
     first_change: float = 0.0
     searches: tuple[int, ...] = ()
     delta: GeneratorDelta | None = None
@@ -92,7 +115,8 @@ class FaceSession:
             codes=_locked(self.codes[:step]),
             errors=self.errors[:step],
             searches=self.searches[:step],
-            picture=None,
+            last=None,
+            open_run=None,
             delta=self.delta if keeps_delta else None,
             tuned_from=self.tuned_from if keeps_delta else 0,
         )
@@ -105,7 +129,7 @@ class FaceSession:
             codes=_locked(codes),
             errors=(*self.errors, step.l2),
             seconds=self.seconds + step.seconds,
-            picture=step.y_hat,
+            last=step,
             first_change=self.first_change or change_size(step),
             searches=(*self.searches, searched),
         )
@@ -126,6 +150,7 @@ class FaceSession:
             can_paste_back=bool(self.quad),
             method=self.method,
             tuned_from=self.tuned_from,
+            is_unfinished=self.open_run is not None,
         )
 
 
@@ -182,6 +207,11 @@ class SessionStore:
                 "This inversion is no longer open.", "Invert the photo again to go on."
             ) from None
         return self._sessions[session_id]
+
+    @property
+    def newest(self) -> FaceSession:
+        """The one that was used last; there has to be one."""
+        return next(reversed(self._sessions.values()))
 
     def __len__(self) -> int:
         return len(self._sessions)

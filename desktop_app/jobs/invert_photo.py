@@ -21,7 +21,7 @@ from desktop_app.core.types import (
     Progress,
 )
 from desktop_app.jobs.face_crop import Crop, at_input_size, cut_out
-from desktop_app.jobs.face_sessions import FaceSession, change_size
+from desktop_app.jobs.face_sessions import FaceSession, OpenRun, change_size
 from desktop_app.jobs.pace import Pace
 
 if TYPE_CHECKING:
@@ -78,6 +78,12 @@ class _Run:
     made: int = 0
     done: int | None = None
 
+    def close(self) -> None:
+        """The run reached its end: its state is not needed any more."""
+        self.session = replace(self.session, open_run=None)
+        if len(self.session.codes):
+            self.services.faces.sessions.add(self.session)
+
     def keep(self, step: InversionStep) -> InversionStep:
         """Number a step on, put it into the session, and keep the session."""
         self.made += 1
@@ -120,12 +126,18 @@ def _begin(request: InvertRequest, services: Services) -> _Told:
     yield _aligned_message(session, crop, first or model)
 
     from desktop_app.engine.invert.methods import MethodInputs, MethodOptions
+    from desktop_app.engine.invert.run_state import RunState
 
-    inputs = MethodInputs(model, session.aligned, first=first, lpips=_lpips(method, services))
     options = MethodOptions(steps=steps, iterations=request.iterations, first_steps=request.first_steps)
+    open_run = OpenRun(RunState(), options=options, refine=request.refine)
+    session = replace(session, open_run=open_run)
+    inputs = MethodInputs(
+        model, session.aligned, first=first, lpips=_lpips(method, services), state=open_run.state
+    )
     run = _Run(services, session, _phases(inputs, options, method=method))
     run.first_searches = _encoder_steps(options, method)
     yield from _follow(method, inputs, options, run=run)
+    run.close()
     if request.refine:
         run = yield from _tune(run, model, request.refine)
     return run.session.result
@@ -164,11 +176,14 @@ def _aligned_message(session: FaceSession, crop: Crop, starter: InversionModel) 
 
 
 def _go_on(request: ContinueRequest, services: Services) -> _Told:
+    if request.finishes:
+        return (yield from _finish(request, services))
     if not (request.steps or request.iterations or request.refine):
         raise UserInputError("Nothing was asked for: give steps, iterations or tuning.")
     _check(steps=request.steps or 1, iterations=request.iterations, refine=request.refine)
     yield Progress(0, None, text="Loading the model")
     session = services.faces.sessions.get(request.session_id).until(request.step)
+    session = replace(session, open_run=None)  # a run that was stopped before is not taken up any more
     model = services.faces.model(session.model)
     run = _Run(services, session)
     if request.steps or request.iterations:
@@ -188,6 +203,7 @@ def _more_steps(
     request: ContinueRequest, run: _Run, model: InversionModel
 ) -> Generator[Progress | InversionStep, None, None]:
     from desktop_app.engine.invert.methods import MethodInputs, MethodOptions
+    from desktop_app.engine.invert.run_state import RunState
 
     session, method = run.session, _method(run.session.method, model)
     if method.name == "one_pass":
@@ -196,20 +212,85 @@ def _more_steps(
         )
     counts_on = method.name != "idinvert"  # which counts its iterations from its start
     more = (request.iterations or method.iterations) if method.iterations else 0
+    open_run = OpenRun(RunState(), start=len(session.codes), refine=request.refine)
     options = MethodOptions(
         steps=request.steps or 1,
         iterations=more + (session.searched if counts_on else 0) if more else 0,
         start=session.code(0),
         done=session.searched if counts_on else 0,
     )
-    first = None
-    if session.first_model:
-        first = run.services.faces.model(session.first_model)
-    inputs = MethodInputs(model, session.aligned, first=first, lpips=_lpips(method, run.services))
-    run.phases = (_phases(inputs, options, method=method)[-1],)
-    run.base = 0 if counts_on else session.searched
-    run.first_searches = 0 if method.iterations else 2 * MAX_PASSES
+    run.session = replace(session, open_run=replace(open_run, options=options))
+    inputs = MethodInputs(
+        model,
+        session.aligned,
+        first=_first_model(session, run.services),
+        lpips=_lpips(method, run.services),
+        state=open_run.state,
+    )
+    _place(run, inputs, options, method=method)
     yield from _follow(method, inputs, options, run=run, skipped=0 if counts_on else 1)
+    run.close()
+
+
+def _place(run: _Run, inputs: MethodInputs, options: MethodOptions, *, method: InversionMethod) -> None:
+    """Tell a run that goes on from a code what its steps are called and how far the search was."""
+    counts_on = method.name != "idinvert"
+    run.phases = (_phases(inputs, options, method=method)[-1],)
+    run.base = 0 if counts_on else run.session.searched
+    run.first_searches = 0 if method.iterations else 2 * MAX_PASSES
+
+
+def _first_model(session: FaceSession, services: Services) -> InversionModel | None:
+    return services.faces.model(session.first_model) if session.first_model else None
+
+
+# --- finishing a run that was stopped ---------------------------------------------------------------
+
+
+def _finish(request: ContinueRequest, services: Services) -> _Told:
+    """Take up a stopped run with its own state; steps that were not told before are told now."""
+    session = services.faces.sessions.get(request.session_id)
+    open_run = session.open_run
+    if open_run is None or request.step < len(session.codes) - 1:
+        raise UserInputError("There is no stopped run to finish.", "Go on with further steps instead.")
+    yield Progress(0, None, text="Loading the model")
+    model = services.faces.model(session.model)
+    if request.step == len(session.codes) - 1 and session.last is not None:
+        yield session.last
+    run = _Run(services, session, made=len(session.codes) - open_run.start)
+    run.done = open_run.state.parts.get("search", open_run.state).done
+    if open_run.tuning is not None:
+        run = yield from _tune(run, model, open_run.tuning.iterations)
+        return run.session.result
+    assert open_run.options is not None
+    yield from _finish_method(run, model, open_run.options)
+    if open_run.refine:
+        run = yield from _tune(run, model, open_run.refine)
+    return run.session.result
+
+
+def _finish_method(
+    run: _Run, model: InversionModel, options: MethodOptions
+) -> Generator[Progress | InversionStep, None, None]:
+    from desktop_app.engine.invert.methods import MethodInputs
+
+    session, method = run.session, _method(run.session.method, model)
+    assert session.open_run is not None
+    inputs = MethodInputs(
+        model,
+        session.aligned,
+        first=_first_model(session, run.services),
+        lpips=_lpips(method, run.services),
+        state=session.open_run.state,
+    )
+    if options.start is None:
+        run.phases = _phases(inputs, options, method=method)
+        run.first_searches = _encoder_steps(options, method)
+    else:
+        _place(run, inputs, options, method=method)
+        run.base = 0 if method.name != "idinvert" else session.searches[session.open_run.start - 1]
+    yield from _follow(method, inputs, options, run=run)
+    run.close()
 
 
 # --- both -------------------------------------------------------------------------------------------
@@ -261,15 +342,19 @@ def _tune(
 ) -> Generator[Progress | InversionStep, None, _Run]:
     """Tune the generator to the last step; what it found so far is kept at every step."""
     from desktop_app.engine.invert.refine import RefineOptions, fresh_delta, refine
+    from desktop_app.engine.invert.run_state import RunState
 
     session, services = before.session, before.services
     options = RefineOptions(iterations=iterations, report_every=max(1, iterations // TUNING_STEPS))
     if session.delta is not None and session.is_tuned(0):
-        delta = session.delta.copied()
+        delta, tuned_from = session.delta.copied(), session.tuned_from
     else:
         delta = fresh_delta(model, rank=options.rank, seed=options.seed)
-    tuned_from = session.tuned_from if session.is_tuned(0) else len(session.codes) + 1
-    run = _Run(services, session, ((0, TUNING),), first_searches=iterations)
+        tuned_from = len(session.codes) + 1
+    open_run = session.open_run
+    if open_run is None or open_run.tuning is None:  # a new one
+        open_run = OpenRun(RunState(), tuning=options, start=len(session.codes))
+    run = _Run(services, replace(session, open_run=open_run), ((0, TUNING),), first_searches=iterations)
     pace = Pace(iterations, "Tuning the model to the photo")
     work = refine(
         model,
@@ -278,8 +363,9 @@ def _tune(
         options=options,
         lpips=services.faces.lpips(),
         start=delta,
+        state=open_run.state,
     )
-    yield pace.progress(0)
+    yield pace.progress(open_run.state.done)
     with contextlib.closing(work):
         for item, seconds in _timed(work):
             if isinstance(item, Progress):
@@ -288,6 +374,7 @@ def _tune(
             else:
                 run.session = replace(run.session, delta=delta.copied(), tuned_from=tuned_from)
                 yield run.keep(item)
+    run.close()
     return run
 
 

@@ -58,10 +58,10 @@ def _pictures(session: FaceSession, services: Services) -> tuple[Tensor, Tensor]
 
     model = services.faces.model(session.model)
     x = image_to_tensor(session.aligned).to(model.device)
-    if session.picture is None:
+    if session.last is None:
         y = services.faces.synthesize_step(session, 0)
     else:
-        y = image_to_tensor(session.picture).to(model.device)
+        y = image_to_tensor(session.last.y_hat).to(model.device)
     return model.pool(y).clamp(-1, 1), x
 
 

@@ -159,6 +159,59 @@ def test_a_stopped_run_can_be_edited_and_taken_up_again(services: Services) -> N
     assert (more[0].index, result.steps) == (3, 3)
 
 
+def stopped(services: Services, request: InvertRequest | ContinueRequest, after: int) -> list[InversionStep]:
+    """Steps of a run that is closed after so many messages."""
+    job = invert_photo.run(request, services)
+    told = [next(job) for _ in range(after)]
+    job.close()
+    return [message for message in told if isinstance(message, InversionStep)]
+
+
+@pytest.mark.parametrize("method", ["restyle", "idinvert", "karras_w_plus", "hybrid"])
+@pytest.mark.parametrize("after", [9, 12, 15])
+def test_a_stopped_run_ends_as_if_it_had_not_been_stopped(
+    services: Services, method: str, after: int
+) -> None:
+    request = InvertRequest(FACE, is_aligned=True, steps=6, method=method, iterations=8)
+    whole, _ = invert(services, steps=6, method=method, iterations=8)
+    before = stopped(services, request, after)
+    session_id = services.faces.sessions.newest.session_id
+    assert services.faces.sessions.get(session_id).open_run is not None
+    after_it, result = go_on(services, ContinueRequest(session_id, step=len(before), finishes=True))
+    together = [*before, *after_it]
+    assert [step.index for step in together] == [step.index for step in whole]
+    assert [step.phase for step in together] == [step.phase for step in whole]
+    assert np.array_equal(together[-1].w_plus, whole[-1].w_plus)
+    assert np.array_equal(together[-1].y_hat, whole[-1].y_hat)
+    assert [s.relative_change for s in together] == pytest.approx([s.relative_change for s in whole])
+    assert not result.is_unfinished
+    session = services.faces.sessions.get(session_id)
+    assert session.searched == (0 if method == "restyle" else 8)
+    assert session.open_run is None
+    with pytest.raises(UserInputError, match="no stopped run"):
+        go_on(services, ContinueRequest(session_id, step=result.steps, finishes=True))
+
+
+def test_stopped_tuning_is_finished_and_follows_a_run_that_is(services: Services) -> None:
+    whole, expected = invert(services, steps=2, refine=20)
+    request = InvertRequest(FACE, is_aligned=True, steps=2, refine=20)
+    for after in (6, 30):  # while it inverts, while it tunes
+        before = stopped(services, request, after)
+        session_id = services.faces.sessions.newest.session_id
+        more, result = go_on(services, ContinueRequest(session_id, step=len(before), finishes=True))
+        assert len(before) + len(more) == len(whole)
+        assert np.allclose(more[-1].y_hat, whole[-1].y_hat, atol=1)
+        assert result.tuned_from == expected.tuned_from == 3
+
+
+def test_a_step_that_was_made_but_not_told_is_told(services: Services) -> None:
+    before = stopped(services, InvertRequest(FACE, is_aligned=True, steps=6), 12)
+    session_id = services.faces.sessions.newest.session_id
+    known = len(before) - 1
+    more, _ = go_on(services, ContinueRequest(session_id, step=known, finishes=True))
+    assert [step.index for step in more] == list(range(known + 1, 7))
+
+
 def test_going_on_without_a_wish_or_a_session_is_refused(services: Services) -> None:
     _, first = invert(services, steps=1)
     with pytest.raises(UserInputError, match="Nothing was asked for"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Signal
+from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QMenu, QPushButton, QWidget
 
 from desktop_app.core.types import FaceModelInfo, InversionResult, MethodInfo
@@ -19,12 +20,14 @@ class ContinueBar(QWidget):
 
     Signals:
         wanted: Further encoder passes, iterations of an optimiser, iterations of tuning.
+        finish_wanted: The run that was stopped is to be finished.
 
     Args:
         parent: Qt owner.
     """
 
     wanted = Signal(int, int, int)
+    finish_wanted = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -49,6 +52,8 @@ class ContinueBar(QWidget):
         """Offer what the method of an inversion can do."""
         method = None if model is None else model.method(result.method)
         self._fill_more(model, method)
+        if result.is_unfinished:
+            self._offer_to_finish()
         self._tune.menu().clear()
         for count in _TUNING:
             seconds = 0.0 if model is None else count * model.iteration_s
@@ -56,6 +61,16 @@ class ContinueBar(QWidget):
             self._add(self._tune, text, refine=count)
         self._more.setEnabled(bool(self._more.menu().actions()))
         self.setEnabled(True)
+
+    def _offer_to_finish(self) -> None:
+        menu, finish = self._more.menu(), QAction(self.tr("Finish the run that was stopped"), self)
+        finish.triggered.connect(self.finish_wanted)
+        before = menu.actions()
+        if before:
+            menu.insertAction(before[0], finish)
+            menu.insertSeparator(before[0])
+        else:
+            menu.addAction(finish)
 
     def _fill_more(self, model: FaceModelInfo | None, method: MethodInfo | None) -> None:
         self._more.menu().clear()

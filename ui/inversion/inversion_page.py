@@ -157,6 +157,7 @@ class InversionPage(DropArea):
         self._pair_runs.chosen.connect(self._take_chosen)
         self._result.stop_wanted.connect(self._stop)
         self._result.continue_wanted.connect(self._go_on)
+        self._result.finish_wanted.connect(self._finish_stopped)
         self._result.exports.saved.connect(self.saved)
         self._result.edits.mix.photo_wanted.connect(self._mix_with_photo)
         self._choose_tab.clicked.connect(self._show_chooser)
@@ -217,6 +218,17 @@ class InversionPage(DropArea):
             session.session_id, step=kept, steps=steps, iterations=iterations, refine=refine
         )
         self._follow(request, self.tr("Going on") if not refine else self.tr("Tuning the model"))
+
+    def _finish_stopped(self) -> None:
+        """Take up the run that was stopped."""
+        session = self._result.session
+        if session is None:
+            return
+        self._end_run()
+        kept = len(self._result.steps)
+        self._result.go_on(kept, max(kept, self._result.planned))
+        request = ContinueRequest(session.session_id, step=kept, finishes=True)
+        self._follow(request, self.tr("Going on"))
 
     def _follow(self, request: object, title: str) -> None:
         handle = self._jobs.follow(request, title)
@@ -296,6 +308,7 @@ class InversionPage(DropArea):
             can_paste_back=bool(face.quad),
             method=method,
             tuned_from=tuned[0] if tuned else 0,
+            is_unfinished=True,
         )
 
     # --- two inversions -----------------------------------------------------------------------------

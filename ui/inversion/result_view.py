@@ -55,6 +55,7 @@ class ResultView(QFrame):
 
     Signals:
         stop_wanted: The user wants no further step.
+        finish_wanted: The run that was stopped is to be finished.
         continue_wanted: Further passes, iterations, iterations of tuning (three numbers).
 
     Args:
@@ -65,6 +66,7 @@ class ResultView(QFrame):
 
     stop_wanted = Signal()
     continue_wanted = Signal(int, int, int)
+    finish_wanted = Signal()
 
     def __init__(self, jobs: JobCenter, faces: OpenFaces, *, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -160,7 +162,8 @@ class ResultView(QFrame):
     ) -> None:
         """The inversion is done: offer edits, saving and going on."""
         self._stop_running()
-        self._planned = result.steps
+        if not result.is_unfinished:
+            self._planned = result.steps
         self._chart.set_planned(result.steps)
         self._session = result
         self.edits.open_session(result, 0 if model is None else model.rows)
@@ -196,6 +199,11 @@ class ResultView(QFrame):
     def session(self) -> InversionResult | None:
         """The inversion that can be edited."""
         return self._session
+
+    @property
+    def planned(self) -> int:
+        """Steps that the run was to have."""
+        return self._planned
 
     @property
     def last_picture(self) -> QPixmap:
@@ -315,6 +323,7 @@ class ResultView(QFrame):
         self._modes.buttonToggled.connect(self._show_mode)
         self._stop.clicked.connect(self.stop_wanted)
         self._continue.wanted.connect(self.continue_wanted)
+        self._continue.finish_wanted.connect(self.finish_wanted)
         self.edits.rendered.connect(self._show_edit)
         self.edits.cleared.connect(self._clear_edit)
         self.exports.edit_wanted.connect(self._hand_edit_to_export)

@@ -83,6 +83,11 @@ class StepStrip(TileView):
 def _paint_rounded(painter: QPainter, target: QRectF, pixmap: QPixmap | None) -> None:
     if pixmap is None or pixmap.isNull():
         return
+    size = pixmap.size().toSizeF().scaled(target.size(), Qt.AspectRatioMode.KeepAspectRatio)
+    middle = target.center()
+    target = QRectF(
+        middle.x() - size.width() / 2, middle.y() - size.height() / 2, size.width(), size.height()
+    )
     path = QPainterPath()
     path.addRoundedRect(target, _RADIUS_PX, _RADIUS_PX)
     painter.setClipPath(path)

@@ -30,7 +30,7 @@ from desktop_app.core.types import (
 )
 from ui import file_dialogs, texts, theme
 from ui.job_center import JobCenter
-from ui.widgets.controls import button, column, frame, label, restyle, row, separator
+from ui.widgets.controls import button, column, frame, label, row, separator
 from ui.widgets.drop_area import DropArea, Offered
 
 _LICENCE_COLUMN = 2
@@ -159,8 +159,8 @@ class ModelsPage(DropArea):
             ),
         )
         self._remove = button(self.tr("Delete …"), icon="remove")
-        self._failed = label(role="problem", wraps=True)
-        self._failed.hide()
+        self._notes = label(role="notice", wraps=True)
+        self._notes.hide()
         self._chosen: ModelInfo | None = None
         self._wanted = ""
         self._build_ui()
@@ -194,7 +194,7 @@ class ModelsPage(DropArea):
             display_path(self._folder)
         )
         left = column(label(self.tr("Models"), role="title"), label(hint, role="muted", wraps=True), 8)
-        left.addWidget(self._failed)
+        left.addWidget(self._notes)
         left.addWidget(self._message)
         left.addWidget(self._table, 1)
         left.addLayout(row(self._import, self._open_folder, self._refresh, None, self._remove))
@@ -240,8 +240,7 @@ class ModelsPage(DropArea):
             ImportModelRequest(path, licence=licence.strip()), self.tr("Importing {}").format(path.name)
         )
         handle.finished.connect(self._show_imported)
-        handle.failed.connect(self._show_import_failure)
-        self._failed.hide()
+        self._tell_notes(())
 
     def _choose_file(self) -> None:
         path = file_dialogs.choose_weights(self)
@@ -260,17 +259,8 @@ class ModelsPage(DropArea):
 
     def _tell_notes(self, notes: tuple[str, ...]) -> None:
         """What the user should know about an import, above the list."""
-        self._set_word("notice", "  ".join(notes))
-
-    def _show_import_failure(self, failure: JobFailure) -> None:
-        words = f"{failure.message} {failure.hint}".strip()
-        self._set_word("problem", self.tr("{} Nothing was imported.").format(words))
-
-    def _set_word(self, role: str, text: str) -> None:
-        self._failed.setProperty("role", role)
-        restyle(self._failed)
-        self._failed.setText(text)
-        self._failed.setVisible(bool(text))
+        self._notes.setText("  ".join(notes))
+        self._notes.setVisible(bool(notes))
 
     # --- removing -----------------------------------------------------------------------------------
 
@@ -297,7 +287,7 @@ class ModelsPage(DropArea):
     def _remove_chosen(self) -> None:
         if self._chosen is None:
             return
-        self._set_word("problem", "")
+        self._tell_notes(())
         handle = self._jobs.submit(RemoveModelRequest(self._chosen.name))
         handle.finished.connect(self._show_models)
 

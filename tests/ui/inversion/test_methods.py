@@ -241,6 +241,23 @@ def test_a_stopped_run_is_edited_and_taken_up_again(page: InversionPage, runner:
     assert runner.last(ContinueRequest).request == ContinueRequest("s1", step=1, iterations=500)
 
 
+def test_a_stopped_run_is_finished(page: InversionPage, runner: FakeRunner) -> None:
+    page._chooser.first.choose(method="karras_w")
+    page._chooser._invert.click()
+    handle = runner.last(InvertRequest)
+    handle.deliver_partial(aligned())
+    handle.deliver_partial(step(1))
+    page._result._stop.click()
+    runner.settle_cancelled()
+    _trigger(page._result._continue._more, "Finish the run")
+    handle = runner.last(ContinueRequest)
+    assert handle.request == ContinueRequest("s1", step=1, finishes=True)
+    handle.deliver_partial(step(2))
+    assert page._result._headline.text() == "Step 2 of 20"
+    handle.deliver_answer(result(steps=2, method="karras_w"))
+    assert not any("Finish" in action.text() for action in page._result._continue._more.menu().actions())
+
+
 def test_stopped_before_the_first_step_there_is_nothing_to_edit(
     page: InversionPage, runner: FakeRunner
 ) -> None:

@@ -3,9 +3,15 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from PySide6.QtWidgets import QInputDialog
+from PySide6.QtWidgets import QInputDialog, QMessageBox, QPushButton
 
-from desktop_app.core.types import ImportedModel, ImportModelRequest, ModelList, ModelsRequest
+from desktop_app.core.types import (
+    ImportedModel,
+    ImportModelRequest,
+    ModelList,
+    ModelsRequest,
+    RemoveModelRequest,
+)
 from tests.ui.fake_runner import FakeRunner, models
 from ui import file_dialogs
 from ui.job_center import JobCenter
@@ -90,3 +96,45 @@ def test_an_import_that_is_called_off_asks_nothing(
     monkeypatch.setattr(QInputDialog, "getText", lambda *_args: ("", False))
     page.import_file(tmp_path / "published.pt")
     assert runner.requests(ImportModelRequest) == []
+
+
+def test_what_an_import_has_to_tell_stays_and_its_model_is_chosen(
+    page: ModelsPage, runner: FakeRunner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(QInputDialog, "getText", lambda *_args: ("", True))
+    page.import_file(tmp_path / "published.pt")
+    done = ImportedModel(models()[1], "restyle", ("The average code was estimated.",), 1.0, 0)
+    runner.answer(ImportModelRequest, done)
+    assert page._notes.text() == "The average code was estimated."
+    runner.answer(ModelsRequest, ModelList(models()))
+    assert page._title.text() == "Faces 64 px"
+    page.import_file(tmp_path / "next.pt")
+    assert not page._notes.isVisible()
+
+
+def _answer(page: ModelsPage, text: str) -> QMessageBox:
+    page._remove.click()
+    box = page.findChild(QMessageBox)
+    next(one for one in box.findChildren(QPushButton) if one.text() == text).click()
+    return box
+
+
+def test_an_added_model_is_deleted_only_when_the_user_is_sure(
+    qtbot: object, page: ModelsPage, runner: FakeRunner
+) -> None:
+    page.load()
+    runner.answer(ModelsRequest, ModelList(models()))
+    assert not page._remove.isEnabled()
+    assert "stay" in page._remove.toolTip()
+    page._table.selectRow(2)
+    assert page._remove.isEnabled()
+    box = _answer(page, "Keep")
+    assert runner.requests(RemoveModelRequest) == []
+    qtbot.waitUntil(lambda: page.findChild(QMessageBox) is not box)
+    _answer(page, "Delete")
+    assert runner.requests(RemoveModelRequest) == [RemoveModelRequest("restyle_e4e.mine")]
+    seen: list[object] = []
+    page.models_known.connect(seen.append)
+    runner.answer(RemoveModelRequest, ModelList(models()[:2]))
+    assert seen == [models()[:2]]
+    assert page._model.rowCount() == 2
