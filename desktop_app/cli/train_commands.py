@@ -37,6 +37,7 @@ def register(subparsers: _Subparsers) -> None:
 def train_contrastive(args: argparse.Namespace, console: Console) -> dict[str, object]:
     """Run or resume a contrastive training and write its model."""
     from desktop_app.engine.device import memory_errors_translated, set_threads
+    from desktop_app.engine.weights.store import ModelStore
     from desktop_app.training.alike import find_alike
     from desktop_app.training.config import config_to_dict
     from desktop_app.training.contrastive import ContrastiveTraining, ModelWords, write_encoder
@@ -60,6 +61,8 @@ def train_contrastive(args: argparse.Namespace, console: Console) -> dict[str, o
         training = ContrastiveTraining(config, pictures, run, alike=alike, start=console.paths.models)
         if training.has_start:
             console.line(f"Begins with the published weights of {config.encoder.network}.")
+        if args.start:
+            training.start_from(ModelStore(console.paths.builtin_models, console.paths.models), args.start)
         if not training.restore():
             run.describe({**config_to_dict(config), "pictures": len(pictures)})
         console.drive(training.steps())
@@ -141,6 +144,7 @@ def _add_contrastive(kinds: argparse._SubParsersAction[argparse.ArgumentParser])
     )
     parser.add_argument("--rate", type=float, default=0.0, help="highest learning rate; 0: the method's")
     parser.add_argument("--temperature", type=float, default=0.0, help="of the loss; 0: the method's")
+    parser.add_argument("--start", default="", metavar="MODEL", help="begin with a model's backbone")
     parser.add_argument("--min-area", type=_share, default=0.0, help="smallest crop; 0: the method's")
     parser.add_argument("--colour", type=float, default=1.0, help="factor on all changes of colour")
     parser.add_argument("--grey", type=_share, default=0.0, help="share of views without colour")

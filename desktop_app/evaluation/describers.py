@@ -12,7 +12,7 @@ from PIL import Image as PillowImage
 
 from desktop_app.core.types import FloatArray, Image
 from desktop_app.engine.embed.embedder import Embedder
-from desktop_app.engine.embed.photo_encoder import PhotoEncoder, calibrate
+from desktop_app.engine.embed.photo_encoder import EmbeddingShape, PhotoEncoder, calibrate
 from desktop_app.engine.embed.preprocessing import Preprocessing
 from desktop_app.engine.embed.registry import load_embedder
 from desktop_app.engine.image_tensor import images_to_tensor
@@ -21,6 +21,7 @@ from desktop_app.engine.weights.store import ModelStore
 
 BATCH = 64
 _UNTRAINED_PX = 96
+_UNTRAINED = EmbeddingShape(size=256, pool_power=3.0, colour_size=64, colour_weight=0.85)
 _MIDDLE_PX = 96
 
 
@@ -106,7 +107,7 @@ class UntrainedDescriber:
     def __init__(self, seed: int = 0) -> None:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            self._encoder = PhotoEncoder(ResNetShape(), embedding_size=256, pool_power=3.0)
+            self._encoder = PhotoEncoder(ResNetShape(), _UNTRAINED)
         self._preprocessing = Preprocessing(_UNTRAINED_PX)
         self._prepared: list[Image] = []
         self._is_calibrated = False
@@ -128,7 +129,7 @@ class UntrainedDescriber:
         ]
         self._prepared = []
         if not self._is_calibrated:
-            calibrate(self._encoder, batches, whiten_power=0.25)
+            calibrate(self._encoder, batches, whiten_power=0.35)
             self._is_calibrated = True
         with torch.inference_mode():
             rows: FloatArray = torch.cat([self._encoder(x) for x in batches]).numpy()

@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Any, TypeVar, get_type_hints
 
 from desktop_app.core.errors import UserInputError
+from desktop_app.engine.embed.photo_encoder import EmbeddingShape
 
 _Config = TypeVar("_Config")
 
@@ -115,7 +116,9 @@ class EncoderConfig:
         blocks: Residual blocks of each stage.
         pool_power: Exponent of the pooling in the embedding; training pools by the mean.
         embedding_size: Length of the stored embedding.
-        whiten_power: How far the axes of the embedding are evened out, 0 to 0.5.
+        whiten_power: How far the axes of the learned part are evened out, 0 to 0.5.
+        colour_size: How many numbers of the embedding describe colours; 0: none.
+        colour_weight: Weight of the colours against what was learned.
         network: `builtin`, `timm:<model>` or `open_clip:<model>`; sizes of the latter two are their own.
     """
 
@@ -125,8 +128,19 @@ class EncoderConfig:
     blocks: tuple[int, ...] = (1, 1, 2)
     pool_power: float = 3.0
     embedding_size: int = 256
-    whiten_power: float = 0.25
+    whiten_power: float = 0.35
+    colour_size: int = 64
+    colour_weight: float = 0.85
     network: str = BUILTIN_NETWORK
+
+    def embedding(self) -> EmbeddingShape:
+        """What an embedding of the built-in network is made of."""
+        return EmbeddingShape(
+            size=self.embedding_size,
+            pool_power=self.pool_power,
+            colour_size=self.colour_size,
+            colour_weight=self.colour_weight,
+        )
 
 
 @dataclass(frozen=True, slots=True)

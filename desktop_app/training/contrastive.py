@@ -14,14 +14,14 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
-from desktop_app.core.errors import AppError, UserInputError
+from desktop_app.core.errors import AppError, UserInputError, WeightsError
 from desktop_app.core.types import Progress
 from desktop_app.engine.embed.photo_encoder import ARCHITECTURE, PhotoEncoder, calibrate
 from desktop_app.engine.embed.tower import ARCHITECTURE as TOWER
 from desktop_app.engine.embed.tower import TowerEncoder
 from desktop_app.engine.networks.contrastive_heads import ProjectionHead, pool_stages
 from desktop_app.engine.networks.resnet_small import ResNetShape
-from desktop_app.engine.weights.store import ModelCard, write_model
+from desktop_app.engine.weights.store import ModelCard, ModelStore, load_strict, write_model
 from desktop_app.training.alike import AlikeSets
 from desktop_app.training.config import (
     BUILTIN_NETWORK,
@@ -60,9 +60,7 @@ class ContrastiveNetwork(nn.Module):
         self.encoder: PhotoEncoder | TowerEncoder
         if config.encoder.network == BUILTIN_NETWORK:
             shape = ResNetShape(config.encoder.widths, config.encoder.blocks)
-            self.encoder = PhotoEncoder(
-                shape, embedding_size=config.encoder.embedding_size, pool_power=config.encoder.pool_power
-            )
+            self.encoder = PhotoEncoder(shape, config.encoder.embedding())
             features = shape.features
         else:
             self.encoder = TowerEncoder(config.encoder.network)
@@ -202,6 +200,22 @@ class ContrastiveTraining:
         self.optimiser.load_state_dict(saved["optimiser"])
         self.random.set_state(saved["random"])
         return True
+
+    def start_from(self, store: ModelStore, name: str) -> None:
+        """Begin with the backbone of a published model of the built-in network; the head starts anew.
+
+        Raises:
+            WeightsError: There is no such model, or its network is another.
+        """
+        encoder = self.network.encoder
+        card = store.card(name)
+        if not isinstance(encoder, PhotoEncoder) or card.architecture != ARCHITECTURE:
+            raise WeightsError(f"The training cannot begin with '{name}': its network is another.")
+        below = "backbone."
+        tensors = {k[len(below) :]: v for k, v in store.tensors(card).items() if k.startswith(below)}
+        load_strict(encoder.backbone, tensors, what=f"the backbone of '{name}'")
+        if self.slow is not None:
+            self.slow.load_state_dict(self.network.state_dict())
 
     def _step(self) -> dict[str, float]:
         rate = self._set_rate()
@@ -362,6 +376,8 @@ def _card_config(encoder: PhotoEncoder | TowerEncoder, choices: EncoderConfig) -
         "input_px": choices.input_px,
         "pool_power": choices.pool_power,
         "embedding_size": choices.embedding_size,
+        "colour_size": choices.colour_size,
+        "colour_weight": choices.colour_weight,
     }
     return config, described
 
@@ -370,7 +386,7 @@ def _unchanging(config: ContrastiveConfig) -> tuple[object, ...]:
     """What may not change when a run is continued; rates, views and the length of the run may."""
     encoder = config.encoder
     return (
-        (encoder.network, encoder.widths, encoder.blocks, encoder.embedding_size),
+        (encoder.network, encoder.widths, encoder.blocks),
         (config.head_hidden, config.head_out, config.head, config.prototypes),
         (config.loss, config.similarity),
         (config.dissimilarity, config.queue, config.batch, config.seed),

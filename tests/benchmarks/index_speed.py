@@ -126,7 +126,7 @@ def encoder_factory(name: str) -> object:
 
     from desktop_app.core.paths import default_paths
     from desktop_app.engine.embed.embedder import Embedder, EmbedderFacts, frozen
-    from desktop_app.engine.embed.photo_encoder import PhotoEncoder
+    from desktop_app.engine.embed.photo_encoder import EmbeddingShape, PhotoEncoder
     from desktop_app.engine.embed.preprocessing import Preprocessing
     from desktop_app.engine.embed.registry import load_embedder
     from desktop_app.engine.networks.resnet_small import ResNetShape
@@ -137,7 +137,7 @@ def encoder_factory(name: str) -> object:
         paths = default_paths()
         return load_embedder(ModelStore(paths.builtin_models, paths.models), name, device=device)
     torch.manual_seed(0)
-    encoder = PhotoEncoder(ResNetShape(), embedding_size=256, pool_power=3.0)
+    encoder = PhotoEncoder(ResNetShape(), EmbeddingShape(size=256, pool_power=3.0))
     facts = EmbedderFacts(name, "untrained", 256)
     return Embedder(frozen(encoder, device), Preprocessing(64), facts=facts, device=device)
 

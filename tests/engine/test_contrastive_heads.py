@@ -6,7 +6,12 @@ import pytest
 import torch
 
 from desktop_app.core.errors import WeightsError
-from desktop_app.engine.embed.photo_encoder import PhotoEncoder, build_photo_encoder, calibrate
+from desktop_app.engine.embed.photo_encoder import (
+    EmbeddingShape,
+    PhotoEncoder,
+    build_photo_encoder,
+    calibrate,
+)
 from desktop_app.engine.networks.contrastive_heads import ProjectionHead, Whitening, pool_stages
 from desktop_app.engine.networks.resnet_small import (
     ResNetShape,
@@ -84,7 +89,7 @@ def test_whitening_survives_equal_pictures() -> None:
 
 def test_calibration_does_not_depend_on_chance_or_on_old_statistics() -> None:
     torch.manual_seed(0)
-    encoder = PhotoEncoder(SHAPE, embedding_size=10, pool_power=3.0)
+    encoder = PhotoEncoder(SHAPE, EmbeddingShape(size=10, pool_power=3.0))
     batches = [torch.rand(8, 3, 32, 32, generator=_chance(i)) for i in range(3)]
     calibrate(encoder, batches, whiten_power=0.25)
     assert not encoder.training
@@ -96,7 +101,7 @@ def test_calibration_does_not_depend_on_chance_or_on_old_statistics() -> None:
 
 def test_mirror_image_has_the_same_embedding() -> None:
     torch.manual_seed(0)
-    encoder = PhotoEncoder(SHAPE, embedding_size=10, pool_power=3.0)
+    encoder = PhotoEncoder(SHAPE, EmbeddingShape(size=10, pool_power=3.0))
     x = torch.rand(8, 3, 32, 32, generator=_chance())
     calibrate(encoder, [x], whiten_power=0.25)
     torch.testing.assert_close(encoder(x), encoder(x.flip(3)), atol=1e-5, rtol=1e-5)
@@ -104,7 +109,7 @@ def test_mirror_image_has_the_same_embedding() -> None:
 
 def test_encoder_is_rebuilt_from_card_and_weights() -> None:
     torch.manual_seed(0)
-    encoder = PhotoEncoder(SHAPE, embedding_size=10, pool_power=3.0)
+    encoder = PhotoEncoder(SHAPE, EmbeddingShape(size=10, pool_power=3.0))
     x = torch.rand(4, 3, 32, 32, generator=_chance())
     calibrate(encoder, [x], whiten_power=0.25)
     rebuilt = build_photo_encoder(CONFIG, encoder.state_dict(), what="test")
@@ -112,8 +117,22 @@ def test_encoder_is_rebuilt_from_card_and_weights() -> None:
     assert not any(p.requires_grad for p in rebuilt.parameters())
 
 
+def test_colour_branch_joins_the_embedding_and_the_card() -> None:
+    torch.manual_seed(0)
+    shape = EmbeddingShape(size=14, pool_power=3.0, colour_size=4, colour_weight=0.5)
+    encoder = PhotoEncoder(SHAPE, shape)
+    x = torch.rand(12, 3, 32, 32, generator=_chance()) * 2 - 1
+    calibrate(encoder, [x], whiten_power=0.25)
+    learned, colours = encoder.branches(x)
+    assert colours is not None and learned.shape == (12, 10) and colours.shape == (12, 4)
+    expected = torch.cat([learned, 0.5 * colours], dim=1) / 1.25**0.5
+    torch.testing.assert_close(encoder(x), expected)
+    config = {**CONFIG, "embedding_size": 14, "colour_size": 4, "colour_weight": 0.5}
+    torch.testing.assert_close(build_photo_encoder(config, encoder.state_dict(), what="t")(x), encoder(x))
+
+
 def test_weights_that_do_not_fit_are_named() -> None:
-    tensors = PhotoEncoder(SHAPE, embedding_size=10, pool_power=3.0).state_dict()
+    tensors = PhotoEncoder(SHAPE, EmbeddingShape(size=10, pool_power=3.0)).state_dict()
     del tensors["whitening.mean"]
     tensors["surplus"] = torch.zeros(1)
     with pytest.raises(WeightsError, match=r"whitening\.mean.*surplus"):
@@ -130,6 +149,9 @@ def test_weights_that_do_not_fit_are_named() -> None:
         {"embedding_size": 37},
         {"embedding_size": 0},
         {"pool_power": 0.5},
+        {"colour_size": 10},
+        {"colour_size": -1},
+        {"colour_weight": -0.5},
         {"pool_power": None},
     ],
 )

@@ -19,7 +19,7 @@ from open_clip.model import CLIPVisionCfg, _build_vision_tower
 from desktop_app.core.errors import WeightsError
 from desktop_app.core.types import Image
 from desktop_app.engine.embed.embedder import Embedder, EmbedderFacts
-from desktop_app.engine.embed.photo_encoder import ARCHITECTURE, PhotoEncoder, calibrate
+from desktop_app.engine.embed.photo_encoder import ARCHITECTURE, EmbeddingShape, PhotoEncoder, calibrate
 from desktop_app.engine.embed.preprocessing import Fit, Preprocessing
 from desktop_app.engine.embed.registry import load_embedder
 from desktop_app.engine.networks.resnet_small import ResNetShape
@@ -58,7 +58,7 @@ def images() -> list[Image]:
 
 def _write_own(folder: Path, name: str = "contrastive_photo.test", **changes: object) -> ModelCard:
     torch.manual_seed(0)
-    encoder = PhotoEncoder(ResNetShape((8, 16), (1, 1)), embedding_size=12, pool_power=3.0)
+    encoder = PhotoEncoder(ResNetShape((8, 16), (1, 1)), EmbeddingShape(size=12, pool_power=3.0))
     calibrate(encoder, [torch.rand(8, 3, 32, 32) * 2 - 1], whiten_power=0.25)
     config = {"widths": [8, 16], "blocks": [1, 1], "embedding_size": 12, "pool_power": 3.0, "input_px": 32}
     card = ModelCard(

@@ -33,7 +33,9 @@ SMALL = ContrastiveConfig(
     head_out=16,
     queue=64,
     precision="float32",
-    encoder=EncoderConfig(view_px=32, input_px=32, widths=(8, 16), blocks=(1, 1), embedding_size=12),
+    encoder=EncoderConfig(
+        view_px=32, input_px=32, widths=(8, 16), blocks=(1, 1), embedding_size=12, colour_size=4
+    ),
 )
 
 
