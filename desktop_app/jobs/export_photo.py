@@ -120,6 +120,7 @@ def _write_photo(
 ) -> Generator[Progress, None, tuple[str, ...]]:
     from desktop_app.engine.align.ffhq_crop import quad_side_px
     from desktop_app.engine.align.paste_back import FacePaste, paste_back
+    from desktop_app.engine.device import memory_errors_translated
     from desktop_app.engine.image_file import PhotoMetadata, read_metadata, write_image
     from desktop_app.engine.image_tensor import tensor_to_levels
 
@@ -138,7 +139,8 @@ def _write_photo(
     )
     yield Progress(1, 3, text="Reading the photo")
     photo = services.read_photo(session.source)
-    result = paste_back(photo, face)
+    with memory_errors_translated("paste the face back"):
+        result = paste_back(photo, face)
     yield Progress(2, 3, text="Writing the photo")
     warnings = []
     file = _source_file(session, services)

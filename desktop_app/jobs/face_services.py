@@ -254,6 +254,7 @@ def _calibrated_closed_form(model: InversionModel) -> Generator[Progress, None, 
 
     A direction that changes nothing is left out, unless too few would remain.
     """
+    from desktop_app.engine.device import memory_errors_translated
     from desktop_app.engine.edit.calibrate import average_codes, calibrated, target_of
     from desktop_app.engine.edit.directions import closed_form_directions
 
@@ -262,7 +263,8 @@ def _calibrated_closed_form(model: InversionModel) -> Generator[Progress, None, 
     found = []
     for number, direction in enumerate(plain):
         yield Progress(number, len(plain), text="Finding edit directions")
-        ranged = calibrated(direction, model, codes, target=target_of(direction))
+        with memory_errors_translated("find edit directions"):
+            ranged = calibrated(direction, model, codes, target=target_of(direction))
         if ranged is not None:
             found.append(ranged)
     return tuple(found) if len(found) >= 6 else plain

@@ -119,14 +119,16 @@ def _begin(request: InvertRequest, services: Services) -> _Told:
     yield Progress(0, None, text="Reading the photo")
     photo = services.read_photo(request.source)
     yield Progress(0, None, text="Looking for the face")
-    crop = cut_out(photo, request, services=services, model=model)
-    del photo
-    session = _empty_session(crop, request, services=services, model=model)
-    session = replace(session, method=method.name)
-    yield _aligned_message(session, crop, first or model)
-
+    from desktop_app.engine.device import memory_errors_translated
     from desktop_app.engine.invert.methods import MethodInputs, MethodOptions
     from desktop_app.engine.invert.run_state import RunState
+
+    with memory_errors_translated("cut out the face"):
+        crop = cut_out(photo, request, services=services, model=model)
+        del photo
+        session = _empty_session(crop, request, services=services, model=model)
+    session = replace(session, method=method.name)
+    yield _aligned_message(session, crop, first or model)
 
     options = MethodOptions(steps=steps, iterations=request.iterations, first_steps=request.first_steps)
     open_run = OpenRun(RunState(), options=options, refine=request.refine)
@@ -341,16 +343,18 @@ def _tune(
     before: _Run, model: InversionModel, iterations: int
 ) -> Generator[Progress | InversionStep, None, _Run]:
     """Tune the generator to the last step; what it found so far is kept at every step."""
+    from desktop_app.engine.device import memory_errors_translated
     from desktop_app.engine.invert.refine import RefineOptions, fresh_delta, refine
     from desktop_app.engine.invert.run_state import RunState
 
     session, services = before.session, before.services
     options = RefineOptions(iterations=iterations, report_every=max(1, iterations // TUNING_STEPS))
-    if session.delta is not None and session.is_tuned(0):
-        delta, tuned_from = session.delta.copied(), session.tuned_from
-    else:
-        delta = fresh_delta(model, rank=options.rank, seed=options.seed)
-        tuned_from = len(session.codes) + 1
+    with memory_errors_translated("tune the model"):
+        if session.delta is not None and session.is_tuned(0):
+            delta, tuned_from = session.delta.copied(), session.tuned_from
+        else:
+            delta = fresh_delta(model, rank=options.rank, seed=options.seed)
+            tuned_from = len(session.codes) + 1
     open_run = session.open_run
     if open_run is None or open_run.tuning is None:  # a new one
         open_run = OpenRun(RunState(), tuning=options, start=len(session.codes))

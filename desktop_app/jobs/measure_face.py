@@ -28,6 +28,7 @@ def run(request: MeasureRequest, services: Services) -> Generator[object, None, 
     Raises:
         UserInputError: The session is closed or has no step.
     """
+    from desktop_app.engine.device import memory_errors_translated
     from desktop_app.engine.metrics.lpips import lpips_each
     from desktop_app.engine.metrics.ms_ssim import WINDOW_PX, ms_ssim_each
 
@@ -37,17 +38,18 @@ def run(request: MeasureRequest, services: Services) -> Generator[object, None, 
         Measure("l2", session.errors[-1], is_higher_better=False),
         Measure("seconds", session.seconds, is_higher_better=False),
     ]
-    y, x = _pictures(session, services)
+    with memory_errors_translated("measure the face"):
+        y, x = _pictures(session, services)
+        if min(x.shape[-2:]) >= WINDOW_PX:
+            found.insert(1, Measure("ms_ssim", float(ms_ssim_each(y, x)), is_higher_better=True))
+        network = services.faces.lpips()
+        if network is not None:
+            found.insert(-1, Measure("lpips", float(lpips_each(network, y, x)), is_higher_better=False))
     yield None
-    if min(x.shape[-2:]) >= WINDOW_PX:
-        found.insert(1, Measure("ms_ssim", float(ms_ssim_each(y, x)), is_higher_better=True))
-    yield None
-    network = services.faces.lpips()
-    if network is not None:
-        found.insert(-1, Measure("lpips", float(lpips_each(network, y, x)), is_higher_better=False))
     meter = _identity(services)
     if meter is not None:
-        value = float(meter.similarity_each(y, x))
+        with memory_errors_translated("measure the face"):
+            value = float(meter.similarity_each(y, x))
         found.insert(-1, Measure("identity", value, is_higher_better=True, note=meter.name))
     return Measures(session.session_id, tuple(found))
 

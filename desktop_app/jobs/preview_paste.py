@@ -19,6 +19,7 @@ def run(request: PastePreviewRequest, services: Services) -> Generator[object, N
         UserInputError: The session is closed, its picture was aligned already, or is gone.
     """
     from desktop_app.engine.align.paste_back import FacePaste, paste_back
+    from desktop_app.engine.device import memory_errors_translated
     from desktop_app.engine.image_tensor import tensor_to_levels
     from desktop_app.jobs.preview_photo import reduced_photo
 
@@ -38,4 +39,5 @@ def run(request: PastePreviewRequest, services: Services) -> Generator[object, N
         blend=request.blend,
         mode=request.paste,
     )
-    return PastePreview(request.serial, photo, paste_back(photo, paste))
+    with memory_errors_translated("paste the face back"):
+        return PastePreview(request.serial, photo, paste_back(photo, paste))

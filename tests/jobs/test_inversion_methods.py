@@ -428,6 +428,35 @@ def test_out_of_memory_leaves_the_session_and_the_next_run_works(
     assert invert(services, steps=1)[1].steps == 1
 
 
+@pytest.mark.parametrize("place", ["align_face", "ms_ssim_each", "paste_back", "fresh_delta"])
+def test_no_memory_left_anywhere_is_told(
+    services: Services, monkeypatch: pytest.MonkeyPatch, place: str, tmp_path: Path
+) -> None:
+    from desktop_app.engine.align import ffhq_crop
+    from desktop_app.engine.align import paste_back as pasting
+    from desktop_app.engine.invert import refine
+    from desktop_app.engine.metrics import ms_ssim
+
+    def fails(*_args: object, **_kwargs: object) -> None:
+        raise MemoryError
+
+    request = InvertRequest(PHOTO, points=POINTS, steps=1)
+    _, good = drive(invert_photo.run(request, services))
+    photo = ExportRequest(good.session_id, Edit(), ExportKind.PHOTO, tmp_path / "x.png")
+    jobs = {
+        "align_face": lambda: invert_photo.run(request, services),
+        "ms_ssim_each": lambda: measure_face.run(MeasureRequest(good.session_id), services),
+        "paste_back": lambda: export_photo.run(photo, services),
+        "fresh_delta": lambda: invert_photo.run(ContinueRequest(good.session_id, refine=5), services),
+    }
+    owners = {"align_face": ffhq_crop, "ms_ssim_each": ms_ssim, "paste_back": pasting, "fresh_delta": refine}
+    with monkeypatch.context() as patch:
+        patch.setattr(owners[place], place, fails)
+        with pytest.raises(ResourceError, match="Not enough memory to"):
+            drive(jobs[place]())
+    drive(jobs[place]())
+
+
 def test_weights_that_are_no_numbers_are_told(services: Services) -> None:
     _, good = invert(services, steps=1)
     card = write_tiny_model(services.paths.models, name="restyle_psp.broken")

@@ -165,6 +165,8 @@ class EditPanel(QFrame):
     # --- directions ---------------------------------------------------------------------------------
 
     def _show_directions(self, answer: DirectionList) -> None:
+        if self._session is not None and answer.model != self._session.model:
+            return  # of a model that was left in the meantime
         for slider in self._sliders.values():
             self._list_box.removeWidget(slider)
             slider.deleteLater()
@@ -241,6 +243,8 @@ class EditPanel(QFrame):
     def _update_state(self) -> None:
         is_open = self._session is not None
         self._list.setEnabled(is_open)
+        is_other = self._session is not None and self._session.model != self._model
+        self._list.setVisible(not is_other)  # sliders of another model mean nothing here
         self.mix.setEnabled(is_open)
         self._undo.setEnabled(is_open and self._history.can_undo)
         self._redo.setEnabled(is_open and self._history.can_redo)

@@ -122,10 +122,11 @@ class PairView(QFrame):
     def _show_table(self) -> None:
         while (item := self._table.takeAt(0)) is not None:
             if (old := item.widget()) is not None:
+                old.hide()
                 old.deleteLater()
         found = [{one.name: one for one in self._measures.get(number, ())} for number in range(2)]
         names = list(dict.fromkeys(name for one in found for name in one))
-        self._table.addWidget(label(self.tr("FIGURES OF THE LAST STEP"), role="section"), 0, 0)
+        self._table.addWidget(label(self.tr("LAST STEP"), role="section"), 0, 0)
         for number, run in enumerate(self.runs):
             head = label(run.title.partition("  ·  ")[0], role="section")
             self._table.addWidget(head, 0, number + 1, Qt.AlignmentFlag.AlignRight)

@@ -167,6 +167,24 @@ def test_toonify_runs_both_models_and_shows_both(page: InversionPage, runner: Fa
     page._result.grab()
 
 
+def test_sliders_of_another_model_are_gone_until_its_own_are_there(
+    done: InversionPage, runner: FakeRunner
+) -> None:
+    edits = done._result.edits
+    assert edits._list.isVisible()
+    done._chooser._toonify.click()
+    handle = runner.last(InvertRequest)
+    handle.deliver_partial(aligned("s2"))
+    handle.deliver_partial(step(1))
+    handle.deliver_answer(result("s2", steps=1, model="restyle_psp.toon"))
+    assert not edits._list.isVisible()
+    assert edits._message.isVisible()
+    late = runner.last(DirectionsRequest)
+    runner.last(DirectionsRequest).deliver_answer(DirectionList("restyle_psp.toon", _DIRECTIONS.directions))
+    assert late.is_done
+    assert edits._list.isVisible() and not edits._message.isVisible()
+
+
 def test_the_method_of_two_models_names_the_one_that_starts(page: InversionPage, runner: FakeRunner) -> None:
     page._chooser.first.choose(model="restyle_psp.toon", method="bootstrap")
     request = invert(page, runner)
