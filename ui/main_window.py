@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from PySide6.QtCore import QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QAction, QCloseEvent, QKeySequence, QPaintEvent
@@ -20,7 +21,14 @@ from desktop_app import __version__
 from desktop_app.core.errors import ResourceError, display_path
 from desktop_app.core.paths import AppPaths
 from desktop_app.core.settings import Settings, save_settings
-from desktop_app.core.types import EngineReady, JobFailure, ModelInfo, PhotoRow, WarmUpRequest
+from desktop_app.core.types import (
+    EncoderSwitched,
+    EngineReady,
+    JobFailure,
+    ModelInfo,
+    PhotoRow,
+    WarmUpRequest,
+)
 from ui import file_dialogs, theme
 from ui.catalogue.catalogue_page import CataloguePage, query_of
 from ui.catalogue.similar_view import Query
@@ -29,6 +37,8 @@ from ui.inversion.inversion_page import InversionPage
 from ui.job_center import JobCenter, Runner
 from ui.learning.classes_marking import ClassMarking
 from ui.learning.classes_page import ClassesPage
+from ui.learning.group_marking import GroupMarking
+from ui.learning.tune_page import TunePage
 from ui.models.models_page import ModelsPage
 from ui.notifications import MessagesDialog, Notifications
 from ui.settings.settings_dialog import SettingsDialog, needs_restart
@@ -65,6 +75,8 @@ class MainWindow(QMainWindow):
         self._thumbnails = ThumbnailCache(self)
         self._library = CataloguePage(self._jobs, self._thumbnails)
         self._faces = InversionPage(self._jobs, settings.inversion)
+        self._marking = GroupMarking(self._jobs, self)
+        self._tune = TunePage(self._jobs, self._thumbnails, marking=self._marking)
         self._models_page = ModelsPage(self._jobs, paths.models)
         self._class_marking = ClassMarking(self._jobs, self)
         self._classes = ClassesPage(self._jobs, self._thumbnails, marking=self._class_marking)
@@ -92,7 +104,7 @@ class MainWindow(QMainWindow):
         self.resize(_START_SIZE.boundedTo(self.screen().availableSize()))
         self._pages = QStackedWidget()
         self._pages.setObjectName("pages")
-        for page in (self._library, self._faces, self._models_page, self._classes):
+        for page in (self._library, self._faces, self._models_page, self._classes, self._tune):
             self._pages.addWidget(page)
         body = row(self._build_rail(), spacing=0)
         body.addWidget(self._pages, 1)
@@ -114,6 +126,7 @@ class MainWindow(QMainWindow):
             ("faces", self.tr("Faces"), self.tr("Invert and edit a face (Ctrl+2)")),
             ("models", self.tr("Models"), self.tr("What the program computes with (Ctrl+3)")),
             ("classes", self.tr("Classes"), self.tr("Mark a few photos, have the rest proposed (Ctrl+4)")),
+            ("learn", self.tr("Learn"), self.tr("Tune the search on your own photos (Ctrl+5)")),
         )
         for number, (icon, text, tip) in enumerate(entries):
             entry = self._rail_button(icon, text, tip)
@@ -155,9 +168,14 @@ class MainWindow(QMainWindow):
         self._action(file_menu.addAction, self.tr("Settings …"), "Ctrl+,", self.open_settings)
         self._action(file_menu.addAction, self.tr("Quit"), "Ctrl+Q", self.close)
         view_menu = self.menuBar().addMenu(self.tr("&View"))
-        for number, text in enumerate(
-            (self.tr("Library"), self.tr("Faces"), self.tr("Models"), self.tr("Classes"))
-        ):
+        names = (
+            self.tr("Library"),
+            self.tr("Faces"),
+            self.tr("Models"),
+            self.tr("Classes"),
+            self.tr("Learn"),
+        )
+        for number, text in enumerate(names):
             action = view_menu.addAction(text)
             action.setShortcut(QKeySequence(f"Ctrl+{number + 1}"))
             action.setData(number)
@@ -198,11 +216,17 @@ class MainWindow(QMainWindow):
         self._classes.library_wanted.connect(self._show_library)
         self._classes.similar_wanted.connect(self._search_photo)
         self._classes.invert_wanted.connect(self._invert_photo)
+        self._library.photo_actions.extend(self._marking.extend_menu)
+        self._library.together_wanted.connect(self._marking.mark)
+        self._marking.notice.connect(self._notify)
+        self._tune.notice.connect(self._notify)
+        self._tune.models_changed.connect(self._models_page.load)
+        self._tune.encoder_switched.connect(self._take_encoder)
 
     # --- pages --------------------------------------------------------------------------------------
 
     def show_page(self, number: int) -> None:
-        """Show a page: 0 library, 1 faces, 2 models."""
+        """Show a page: 0 library, 1 faces, 2 learn, 3 models."""
         self._rail_group.button(number).setChecked(True)
         self._pages.setCurrentIndex(number)
 
@@ -245,6 +269,19 @@ class MainWindow(QMainWindow):
             )
         else:
             self._notifications.notify(self.tr("The settings were saved."))
+
+    def _take_encoder(self, answer: EncoderSwitched) -> None:
+        """Another encoder is searched with: remember it, and embed the photos that it does not know yet."""
+        self._settings = replace(self._settings, library=replace(self._settings.library, encoder=answer.name))
+        try:
+            save_settings(self._settings, self._paths.settings_file)
+        except ResourceError as error:
+            self._notifications.show_failure(JobFailure(error.message, error.hint))
+        self._library.take_encoder()
+        self._notifications.notify(
+            self.tr("Similar photos are found with another encoder now."),
+            hint=self.tr("The page Learn goes back with one click; nothing of the old index was lost."),
+        )
 
     def _go_to_sender(self) -> None:
         action = self.sender()
@@ -314,11 +351,12 @@ class MainWindow(QMainWindow):
 
     def _show_keys(self) -> None:
         keys = (
-            ("Ctrl+1, 2, 3", self.tr("library, faces, models")),
+            ("Ctrl+1, 2, 3, 4", self.tr("library, faces, learn, models")),
             ("Ctrl+Shift+O", self.tr("add a folder")),
             ("Ctrl+O, Ctrl+V", self.tr("open or paste a picture")),
             (self.tr("Enter"), self.tr("show the chosen photo large; arrow keys walk on")),
             ("S, I", self.tr("find similar photos; invert a face")),
+            (self.tr("Ctrl+click, G"), self.tr("choose several photos; they belong together")),
             ("Esc", self.tr("back")),
             ("1 … 4, N", self.tr("choose a point of the face; next face")),
             ("Ctrl+Enter", self.tr("start the inversion")),

@@ -253,7 +253,7 @@ def _training(
     rows: list[int],
 ) -> TuneTraining:
     from desktop_app.training.run_folder import RunFolder
-    from desktop_app.training.tune import TuneConfig, TuneTraining, make_data
+    from desktop_app.training.tune import TuneTraining, make_data, usual_config
 
     data = make_data(
         vectors,
@@ -261,7 +261,8 @@ def _training(
         view_rows=rows,
         groupings=[(found, _STRETCH[kind]) for kind, found in sets.items()],
     )
-    return TuneTraining(TuneConfig(steps=plan.steps, seed=plan.seed), data, RunFolder(folder.path))
+    config = usual_config(has_sets=bool(sets), steps=plan.steps, seed=plan.seed)
+    return TuneTraining(config, data, RunFolder(folder.path))
 
 
 def _train(training: TuneTraining, plan: Plan, folder: TuningFolder) -> Iterator[object]:

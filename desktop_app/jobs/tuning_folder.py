@@ -19,7 +19,7 @@ from desktop_app.core.types import AlikeKind, FloatArray, ProbeNeighbours, TuneR
 _log = logging.getLogger(__name__)
 
 _FOLDER, _PLAN, _VIEWS, _RESULT = "tuning", "plan.json", "views.npz", "result.json"
-NEIGHBOURS = 6
+NEIGHBOURS = 9
 
 
 @dataclass(frozen=True, slots=True)

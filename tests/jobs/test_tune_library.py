@@ -141,7 +141,7 @@ def test_tuning_learns_and_shows_neighbours_before_and_after(services: Services)
     assert [step.step for step in steps] == [1, 2, 3, 4, 5, 6]
     assert tuple(steps) == result.steps
     assert [p.photo.photo_id for p in result.probes] == [ids[0], ids[5]]
-    assert all(len(p.before) == len(p.after) == 6 for p in result.probes)
+    assert all(len(p.before) == len(p.after) == 9 for p in result.probes)
     assert result.agreement_before is not None and result.agreement_after is not None
     assert result.agreement_after > result.agreement_before
     assert not any(step.is_collapsed for step in steps)

@@ -53,6 +53,8 @@ class CataloguePage(DropArea):
         invert_wanted: A face of a picture is to be inverted (`Query`).
         status_changed: What the library holds, as text.
         notice: Something to tell the user (text, hint).
+        together_wanted: Photos are to be marked as belonging together (tuple of `PhotoRow`).
+        apart_wanted: Photos are to be taken out of their groups (tuple of `PhotoRow`).
 
     Args:
         jobs: Answers requests.
@@ -63,6 +65,8 @@ class CataloguePage(DropArea):
     invert_wanted = Signal(object)
     status_changed = Signal(str)
     notice = Signal(str, str)
+    together_wanted = Signal(object)
+    apart_wanted = Signal(object)
 
     def __init__(self, jobs: JobCenter, thumbnails: ThumbnailCache, *, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -163,6 +167,13 @@ class CataloguePage(DropArea):
         """Set how many neighbours a search asks for."""
         self._similar.set_top_k(top_k)
 
+    def take_encoder(self) -> None:
+        """Another encoder is searched with: old results are no answer any more."""
+        self._similar.forget()
+        if self._stack.currentWidget() is self._similar:
+            self._show_grid()
+        self.rescan()
+
     def close_jobs(self) -> None:
         """Forget pages on their way; an index run goes on until the window closes."""
         self._refresh_timer.stop()
@@ -173,6 +184,7 @@ class CataloguePage(DropArea):
     def _build_ui(self) -> None:
         self.setObjectName("page")
         self._grid.setModel(self._model)
+        self._grid.choose_several()
         self._stack = QStackedWidget()
         self._grid_page = QFrame()
         self._grid_page.setLayout(self._grid_layout())
@@ -253,6 +265,8 @@ class CataloguePage(DropArea):
         self._actions.similar_wanted.connect(self.search_photo)
         self._actions.invert_wanted.connect(self._invert_photo)
         self._actions.notice.connect(self._pass_notice)
+        self._actions.together_wanted.connect(self.together_wanted)
+        self._actions.apart_wanted.connect(self.apart_wanted)
         self._similar.closed.connect(self._show_grid)
         self._similar.preview_wanted.connect(self._preview_hit)
         self._similar.invert_wanted.connect(self.invert_wanted)
@@ -262,7 +276,12 @@ class CataloguePage(DropArea):
         self._preview.moved.connect(self._follow_preview)
         self._refresh_timer.timeout.connect(self._refresh)
         self._stack.currentChanged.connect(self._show_folders)
-        for keys, slot in (("S", self._find_similar), ("I", self._want_invert), ("Esc", self._step_back)):
+        for keys, slot in (
+            ("S", self._find_similar),
+            ("I", self._want_invert),
+            ("G", self._group),
+            ("Esc", self._step_back),
+        ):
             shortcut = QShortcut(QKeySequence(keys), self)
             shortcut.setContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
             shortcut.activated.connect(slot)
@@ -448,6 +467,14 @@ class CataloguePage(DropArea):
         photo = self._current()
         if photo is not None:
             self._invert_photo(photo)
+
+    def _group(self) -> None:
+        """Mark the chosen photos of the list in view as belonging together."""
+        page = self._stack.currentWidget()
+        if page is self._similar:
+            self.together_wanted.emit(self._similar.selected_photos())
+        elif page is self._grid_page:
+            self.together_wanted.emit(self._grid.selected_photos())
 
     def _invert_photo(self, photo: PhotoRow) -> None:
         self.invert_wanted.emit(query_of(photo))

@@ -32,29 +32,33 @@ class PhotoActions(QObject):
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._photo: PhotoRow | None = None
+        self._chosen: tuple[PhotoRow, ...] = ()
         self._extensions: list[MenuExtension] = []
 
     def extend(self, extension: MenuExtension) -> None:
         """Let another part of the window add to every context menu."""
         self._extensions.append(extension)
 
-    def menu(self, photo: PhotoRow, parent: QWidget) -> QMenu:
-        """The context menu of a photo."""
+    def menu(self, photo: PhotoRow, parent: QWidget, *, chosen: tuple[PhotoRow, ...] = ()) -> QMenu:
+        """The context menu of a photo, and of all photos that are chosen with it."""
         self._photo = photo
+        self._chosen = chosen or (photo,)
         menu = QMenu(parent)
         menu.addAction(theme.icon("similar"), self.tr("Find similar photos"), self._find_similar)
         menu.addAction(theme.icon("faces"), self.tr("Invert a face …"), self._invert)
         menu.addSeparator()
         for extension in self._extensions:
-            extension(menu, (photo,))
+            extension(menu, self._chosen)
         menu.addSeparator()
         menu.addAction(theme.icon("folder"), self.tr("Show in folder"), self._show_in_folder)
         menu.addAction(theme.icon("paste"), self.tr("Copy path"), self._copy_path)
         return menu
 
-    def open_menu(self, photo: PhotoRow, parent: QWidget, *, at: QPoint) -> None:
+    def open_menu(
+        self, photo: PhotoRow, parent: QWidget, *, at: QPoint, chosen: tuple[PhotoRow, ...] = ()
+    ) -> None:
         """Show the context menu at a place of the screen."""
-        menu = self.menu(photo, parent)
+        menu = self.menu(photo, parent, chosen=chosen)
         menu.aboutToHide.connect(menu.deleteLater)
         menu.popup(at)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QPoint, Qt, Signal
-from PySide6.QtWidgets import QWidget
+from PySide6.QtWidgets import QAbstractItemView, QWidget
 
 from desktop_app.core.types import PhotoRow
 from ui.catalogue.photo_actions import PhotoActions
@@ -13,6 +13,7 @@ from ui.catalogue.photo_roles import PhotoRole
 from ui.widgets.tile_view import TileView
 
 _PADDING_PX = 10
+_MOST_SELECTED = 500
 
 
 class PhotoView(TileView):
@@ -58,6 +59,21 @@ class PhotoView(TileView):
         """Become one row that scrolls sideways."""
         self.set_single_row(side_px + _PADDING_PX, caption_px=0)
 
+    def choose_several(self) -> None:
+        """Ctrl+click and Shift+click choose further photos."""
+        self.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
+
+    def selected_photos(self) -> tuple[PhotoRow, ...]:
+        """All chosen photos that are loaded, in their order; at most some hundred."""
+        found: list[PhotoRow] = []
+        selection = self.selectionModel()
+        for part in selection.selection().toList() if selection is not None else ():
+            for number in range(part.top(), min(part.bottom() + 1, part.top() + _MOST_SELECTED)):
+                photo = self.model().index(number, 0).data(PhotoRole.ROW)
+                if photo is not None and len(found) < _MOST_SELECTED:
+                    found.append(photo)
+        return tuple(found)
+
     def current_photo(self) -> PhotoRow | None:
         """The chosen photo."""
         index = self.currentIndex()
@@ -79,4 +95,7 @@ class PhotoView(TileView):
             point = self.visualRect(index).center()
         photo = index.data(PhotoRole.ROW) if index.isValid() else None
         if photo is not None:
-            self._actions.open_menu(photo, self, at=self.viewport().mapToGlobal(point))
+            chosen = self.selected_photos()
+            if photo not in chosen:
+                chosen = (photo,)
+            self._actions.open_menu(photo, self, at=self.viewport().mapToGlobal(point), chosen=chosen)

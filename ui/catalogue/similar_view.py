@@ -93,6 +93,7 @@ class SimilarView(QFrame):
         self._similar = HitListModel(thumbnails, self)
         self._duplicates = HitListModel(thumbnails, self)
         self._similar_grid = PhotoView(actions)
+        self._similar_grid.choose_several()
         self._duplicate_strip = PhotoView(actions)
         self._build_panel()
         self._build_ui()
@@ -135,6 +136,14 @@ class SimilarView(QFrame):
         """Fill tiles, or show whole pictures."""
         self._similar_grid.set_fills(fills)
         self._duplicate_strip.set_fills(fills)
+
+    def selected_photos(self) -> tuple[PhotoRow, ...]:
+        """The chosen neighbours, with the query where it is a photo of the library."""
+        query = self.query.photo if self.query is not None else None
+        found = dict.fromkeys(self._similar_grid.selected_photos())
+        if query is not None:
+            return (query, *(photo for photo in found if photo.photo_id != query.photo_id))
+        return tuple(found)
 
     def current_photo(self) -> PhotoRow | None:
         """The chosen hit, or the query when it is a photo of the library."""
