@@ -10,11 +10,13 @@ from PySide6.QtGui import QGuiApplication, QImage
 from desktop_app.core.paths import AppPaths
 from desktop_app.core.settings import Settings, load_settings
 from desktop_app.core.types import (
+    EncoderSwitched,
     EngineReady,
     FaceModelsRequest,
     FindFacesRequest,
     IndexRequest,
     LibraryRequest,
+    MarkGroupRequest,
     ModelList,
     ModelsRequest,
     PageRequest,
@@ -77,7 +79,7 @@ def test_index_failure_of_a_second_window_is_shown(filled: MainWindow, runner: F
 
 
 def test_keys_change_the_page(qtbot: object, filled: MainWindow) -> None:
-    for key, number in ((Qt.Key.Key_2, 1), (Qt.Key.Key_3, 2), (Qt.Key.Key_1, 0)):
+    for key, number in ((Qt.Key.Key_2, 1), (Qt.Key.Key_3, 2), (Qt.Key.Key_4, 3), (Qt.Key.Key_1, 0)):
         qtbot.keyClick(filled, key, _CTRL)
         assert filled._pages.currentIndex() == number
         assert filled._rail_group.checkedId() == number
@@ -172,3 +174,35 @@ def test_every_control_has_a_name_for_screen_readers(filled: MainWindow) -> None
 def test_window_is_small_enough_for_a_small_screen(filled: MainWindow) -> None:
     assert filled.minimumSizeHint().width() <= 1180
     assert filled.minimumSizeHint().height() <= 720
+
+
+def test_several_photos_are_chosen_and_marked(qtbot: object, filled: MainWindow, runner: FakeRunner) -> None:
+    grid, model = filled._library._grid, filled._library._model
+    for row, modifier in ((1, Qt.KeyboardModifier.NoModifier), (4, Qt.KeyboardModifier.ShiftModifier)):
+        place = grid.visualRect(model.index(row, 0)).center()
+        qtbot.mouseClick(grid.viewport(), Qt.MouseButton.LeftButton, modifier, place)
+    place = grid.visualRect(model.index(6, 0)).center()
+    qtbot.mouseClick(grid.viewport(), Qt.MouseButton.LeftButton, _CTRL, place)
+    chosen = [photo.photo_id for photo in grid.selected_photos()]
+    assert sorted(chosen) == [2, 3, 4, 5, 7]
+    menu = grid._actions.menu(model.photo_at(1), grid, chosen=grid.selected_photos())
+    action = next(a for a in menu.actions() if a.text() == "These 5 belong together")
+    action.trigger()
+    assert sorted(runner.last(MarkGroupRequest).request.photo_ids) == [2, 3, 4, 5, 7]
+    menu.deleteLater()
+    single = grid._actions.menu(model.photo_at(1), grid)
+    assert not next(a for a in single.actions() if "belong together" in a.text()).isEnabled()
+    single.deleteLater()
+
+
+def test_switched_encoder_is_remembered_and_photos_are_looked_for(
+    filled: MainWindow, runner: FakeRunner, paths: AppPaths
+) -> None:
+    runner.settle_cancelled()
+    for handle in runner.open_handles(IndexRequest):
+        handle.deliver_cancelled()
+    before = len(runner.requests(IndexRequest))
+    filled._tune.encoder_switched.emit(EncoderSwitched("tuned.1", "contrastive_photo.builtin", 10, 10))
+    assert load_settings(paths.settings_file).library.encoder == "tuned.1"
+    assert len(runner.requests(IndexRequest)) == before + 1
+    assert "goes back with one click" in filled.notifications.messages[-1].hint

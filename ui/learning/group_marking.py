@@ -5,7 +5,6 @@ from __future__ import annotations
 from PySide6.QtCore import QObject, Signal
 
 from desktop_app.core.types import MarkedGroups, MarkGroupRequest, PhotoRow, UnmarkPhotosRequest
-from ui import texts
 from ui.job_center import JobCenter
 
 
@@ -38,7 +37,6 @@ class GroupMarking(QObject):
             return
         handle = self._jobs.submit(MarkGroupRequest(tuple(photo.photo_id for photo in photos)))
         handle.finished.connect(self._tell_marked)
-        self._marked = len(photos)
 
     def unmark(self, photos: tuple[PhotoRow, ...]) -> None:
         """Take photos out of their groups."""
@@ -47,11 +45,10 @@ class GroupMarking(QObject):
 
     def _tell_marked(self, answer: MarkedGroups) -> None:
         self._tell_changed(answer)
-        groups = (
-            self.tr("1 group") if len(answer.groups) == 1 else self.tr("{} groups").format(len(answer.groups))
-        )
+        count = len(answer.groups)
+        groups = self.tr("1 group") if count == 1 else self.tr("{} groups").format(count)
         self.notice.emit(
-            self.tr("{} belong together now.").format(texts.photos_text(self._marked)),
+            self.tr("The chosen photos belong together now."),
             self.tr("{} in all; the page Learn makes use of them.").format(groups),
         )
 

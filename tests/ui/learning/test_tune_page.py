@@ -196,7 +196,7 @@ def test_marking_one_photo_is_no_group(jobs: JobCenter, runner: FakeRunner) -> N
     marking.mark((photo(1), photo(2)))
     assert runner.last(MarkGroupRequest).request == MarkGroupRequest((1, 2))
     runner.answer(MarkGroupRequest, MarkedGroups(GROUPS))
-    assert told[-1] == "2 photos belong together now."
+    assert told[-1] == "The chosen photos belong together now."
 
 
 def test_strip_tells_what_does_not_fit(qtbot: object, page: TunePage) -> None:

@@ -51,7 +51,7 @@ def test_from_marked_photos_to_a_tuned_search_and_back(
     qtbot: object, window: MainWindow, paths: AppPaths, tmp_path: Path
 ) -> None:
     def until(holds: object) -> None:
-        qtbot.waitUntil(holds, timeout=90_000)
+        qtbot.waitUntil(holds, timeout=60_000)
 
     folder = tmp_path / "photos"
     folder.mkdir()
@@ -66,10 +66,11 @@ def test_from_marked_photos_to_a_tuned_search_and_back(
         _select(window, rows)
         assert len(library._grid.selected_photos()) == len(rows)
         library._group()
-    until(lambda: any("2 photos belong together" in m.text for m in window.notifications.messages))
+    until(lambda: sum("belong together" in m.text for m in window.notifications.messages) == 2)
 
     window.show_page(2)
     until(lambda: learn._groups._text.text() == "2 groups, 5 photos")
+    until(learn._start.isEnabled)
     learn._start.click()
     until(lambda: learn._results.isVisible() and learn._keep.isEnabled())
     assert len(learn._loss.values) == 120
