@@ -226,7 +226,7 @@ class MainWindow(QMainWindow):
     # --- pages --------------------------------------------------------------------------------------
 
     def show_page(self, number: int) -> None:
-        """Show a page: 0 library, 1 faces, 2 learn, 3 models."""
+        """Show a page: 0 library, 1 faces, 2 models, 3 classes, 4 learn."""
         self._rail_group.button(number).setChecked(True)
         self._pages.setCurrentIndex(number)
 
@@ -351,7 +351,7 @@ class MainWindow(QMainWindow):
 
     def _show_keys(self) -> None:
         keys = (
-            ("Ctrl+1, 2, 3, 4", self.tr("library, faces, learn, models")),
+            ("Ctrl+1 … 5", self.tr("library, faces, models, classes, learn")),
             ("Ctrl+Shift+O", self.tr("add a folder")),
             ("Ctrl+O, Ctrl+V", self.tr("open or paste a picture")),
             (self.tr("Enter"), self.tr("show the chosen photo large; arrow keys walk on")),

@@ -54,7 +54,6 @@ class CataloguePage(DropArea):
         status_changed: What the library holds, as text.
         notice: Something to tell the user (text, hint).
         together_wanted: Photos are to be marked as belonging together (tuple of `PhotoRow`).
-        apart_wanted: Photos are to be taken out of their groups (tuple of `PhotoRow`).
 
     Args:
         jobs: Answers requests.
@@ -66,7 +65,6 @@ class CataloguePage(DropArea):
     status_changed = Signal(str)
     notice = Signal(str, str)
     together_wanted = Signal(object)
-    apart_wanted = Signal(object)
 
     def __init__(self, jobs: JobCenter, thumbnails: ThumbnailCache, *, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -265,8 +263,6 @@ class CataloguePage(DropArea):
         self._actions.similar_wanted.connect(self.search_photo)
         self._actions.invert_wanted.connect(self._invert_photo)
         self._actions.notice.connect(self._pass_notice)
-        self._actions.together_wanted.connect(self.together_wanted)
-        self._actions.apart_wanted.connect(self.apart_wanted)
         self._similar.closed.connect(self._show_grid)
         self._similar.preview_wanted.connect(self._preview_hit)
         self._similar.invert_wanted.connect(self.invert_wanted)

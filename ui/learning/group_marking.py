@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QObject, Signal
+from PySide6.QtWidgets import QMenu
 
 from desktop_app.core.types import MarkedGroups, MarkGroupRequest, PhotoRow, UnmarkPhotosRequest
+from ui import theme
 from ui.job_center import JobCenter
 
 
@@ -26,6 +28,7 @@ class GroupMarking(QObject):
     def __init__(self, jobs: JobCenter, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._jobs = jobs
+        self._offered: tuple[PhotoRow, ...] = ()
 
     def mark(self, photos: tuple[PhotoRow, ...]) -> None:
         """Say that photos belong together."""
@@ -42,6 +45,23 @@ class GroupMarking(QObject):
         """Take photos out of their groups."""
         handle = self._jobs.submit(UnmarkPhotosRequest(tuple(photo.photo_id for photo in photos)))
         handle.finished.connect(self._tell_changed)
+
+    def extend_menu(self, menu: QMenu, photos: tuple[PhotoRow, ...]) -> None:
+        """Offer marking in a context menu."""
+        self._offered = photos
+        if len(photos) > 1:
+            text = self.tr("These {} belong together").format(len(photos))
+        else:
+            text = self.tr("These belong together (choose several)")
+        together = menu.addAction(theme.icon("group"), f"{text}\tG", self._mark_offered)
+        together.setEnabled(len(photos) > 1)
+        menu.addAction(theme.icon("remove"), self.tr("Take out of its group"), self._unmark_offered)
+
+    def _mark_offered(self) -> None:
+        self.mark(self._offered)
+
+    def _unmark_offered(self) -> None:
+        self.unmark(self._offered)
 
     def _tell_marked(self, answer: MarkedGroups) -> None:
         self._tell_changed(answer)

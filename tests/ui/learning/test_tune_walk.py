@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from PIL import Image as PillowImage
-from PySide6.QtCore import QItemSelectionModel, Qt
+from PySide6.QtCore import QItemSelectionModel
 
 from desktop_app.core.paths import AppPaths
 from desktop_app.core.settings import LibrarySettings, Settings, load_settings
@@ -68,7 +68,7 @@ def test_from_marked_photos_to_a_tuned_search_and_back(
         library._group()
     until(lambda: sum("belong together" in m.text for m in window.notifications.messages) == 2)
 
-    window.show_page(2)
+    window.show_page(4)
     until(lambda: learn._groups._text.text() == "2 groups, 5 photos")
     until(learn._start.isEnabled)
     learn._start.click()
@@ -84,10 +84,10 @@ def test_from_marked_photos_to_a_tuned_search_and_back(
     window.show_page(0)
     until(lambda: not library._index_runs)
     library._grid.setCurrentIndex(library._model.index(3, 0))
-    qtbot.keyClick(library._grid, Qt.Key.Key_S)
-    until(lambda: library._similar._similar.rowCount() > 0)
+    library._find.click()
+    until(lambda: "15 photos" in library._similar._facts.text())
 
-    window.show_page(2)
+    window.show_page(4)
     until(lambda: "tiny.test" in learn._encoders.buttons)
     back = learn._encoders.buttons["tiny.test"]
     assert back.text().strip() == "Go back"
