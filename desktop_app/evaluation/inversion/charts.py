@@ -58,6 +58,7 @@ class Chart:
         y_label: Beside the vertical axis.
         series: The lines.
         is_log_x: Horizontal axis in powers of ten.
+        is_log_y: Vertical axis in powers of ten.
         starts_at_zero: The vertical axis includes 0.
         whole_x: Ticks of the horizontal axis are whole numbers.
     """
@@ -67,6 +68,7 @@ class Chart:
     y_label: str
     series: tuple[Series, ...]
     is_log_x: bool = False
+    is_log_y: bool = False
     starts_at_zero: bool = True
     whole_x: bool = False
 
@@ -96,7 +98,7 @@ def draw(chart: Chart, number: int) -> str:
     x_ticks = _x_ticks(chart, points)
     y_ticks = _y_ticks(chart, points)
     across = _Scale(x_ticks[0], x_ticks[-1], start_px=LEFT, end_px=WIDTH - RIGHT, is_log=chart.is_log_x)
-    up = _Scale(y_ticks[0], y_ticks[-1], start_px=HEIGHT - BOTTOM, end_px=TOP, is_log=False)
+    up = _Scale(y_ticks[0], y_ticks[-1], start_px=HEIGHT - BOTTOM, end_px=TOP, is_log=chart.is_log_y)
     parts = [
         f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-labelledby="c{number}t c{number}d">',
         f'<title id="c{number}t">{html.escape(chart.title)}</title>',
@@ -170,6 +172,8 @@ def _x_ticks(chart: Chart, points: Sequence[Point]) -> list[float]:
 def _y_ticks(chart: Chart, points: Sequence[Point]) -> list[float]:
     """From the means, with some room for the bars of spread."""
     low, high = min(p.y for p in points), max(p.y for p in points)
+    if chart.is_log_y:
+        return log_ticks(max(low, 1e-6), max(high, 1e-6))
     if any(p.spread > 0 for p in points):
         room = ROOM * (high - low)
         low = max(low - room, min(low, min(p.y - p.spread for p in points)))

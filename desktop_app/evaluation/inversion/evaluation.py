@@ -98,6 +98,7 @@ class RunResult:
                 photo_picture=nothing,
                 pictures=nothing,
                 edit_pictures=None,
+                unedited=None,
             )
         )
 

@@ -155,6 +155,7 @@ def _with_edits(
         record,
         edits=tuple(values),
         edit_pictures=np.stack(rows) if rows else None,
+        unedited=_reduced(before),
         consistency=distance,
     )
 

@@ -127,18 +127,20 @@ def _lead(report: InversionReport) -> str:
             '<p class="card warn">The evaluation was stopped before its end. This page shows what was '
             "measured until then; the same command goes on from here.</p>"
         )
-    for one in report.left_out:
-        parts.append(
-            f'<p class="card warn"><strong>{html.escape(one.title)}: not run.</strong> '
-            f"{html.escape(one.reason)}</p>"
+    if report.left_out:
+        items = "".join(
+            f"<li><strong>{html.escape(one.title)}: not run.</strong> {html.escape(one.reason)}</li>"
+            for one in report.left_out
         )
+        parts.append(f'<ul class="card warn">{items}</ul>')
     return "".join(parts)
 
 
 def _results(report: InversionReport) -> str:
     return (
         '<p class="note">Mean ± standard deviation over photos; below it the 95 % confidence interval of '
-        "the mean. Arrows point to the better side; the best mean of a column is green.</p>"
+        "the mean. Arrows point to the better side; the best mean of a column is green, where all methods "
+        "were measured on the same photos.</p>"
         f'<div class="card">{table_html(final_table(report))}</div>'
     )
 
@@ -159,9 +161,10 @@ def _time(report: InversionReport, drawn: _Numbers) -> str:
         chart = Chart(
             title,
             "wall time in seconds, log scale",
-            metric.title,
+            f"{metric.title}, log scale" if metric.is_distance else metric.title,
             series,
             is_log_x=True,
+            is_log_y=metric.is_distance,
             starts_at_zero=False,
         )
         charts.append(drawn.draw(chart))
@@ -237,7 +240,7 @@ def _editing(report: InversionReport, drawn: _Numbers) -> str:
         for style, run in enumerate(report.runs):
             found = next((one for one in run.directions if one.name == name), None)
             if found is not None:
-                measure = f"{found.measure}, {found.unit}" if found.unit else found.measure
+                measure = f"{found.measure}, in {found.unit}" if found.unit else found.measure
                 points = tuple(
                     Point(
                         p.attribute.mean,
@@ -262,7 +265,8 @@ def _editing(report: InversionReport, drawn: _Numbers) -> str:
         '<p class="note">The same moves on each method’s code, at half and at the full range of the '
         "sliders. The further right or left at the same height, the more an edit does while the person "
         "stays; drift is 1 minus the identity of the edited with the unedited reconstruction. Methods "
-        "compare where they share a generator.</p>"
+        "compare where they share a generator. σ is the standard deviation of the attribute over the "
+        "photos.</p>"
         + _legend(report)
         + f'<div class="pair">{"".join(charts)}</div><div class="card">{table_html(table)}</div>'
         + consistency

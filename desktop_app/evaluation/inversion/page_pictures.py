@@ -18,8 +18,12 @@ from desktop_app.evaluation.inversion.report import InversionReport
 from desktop_app.evaluation.inversion.summary import RunSummary
 from desktop_app.evaluation.inversion.tables import direction_names
 
-TILE_PX = 112
-SIDE_PX = 150
+SIDE_PX = 140
+GAP_PX = 7
+# What is left of the page's width for the tiles of a row, and the largest tile.
+ROW_PX = 1040
+LARGEST_TILE_PX = 124
+SMALLEST_TILE_PX = 92
 HARDEST = 4
 # This share of all changes lies below full red; single bright pixels do not set the scale.
 PEAK_QUANTILE = 0.995
@@ -121,7 +125,8 @@ def _edit_row(run: RunSummary, result: RunResult, record: PhotoRecord | None, na
         for picture, share in zip(row, SHARES, strict=True)
     ]
     before = sum(share < 0 for share in SHARES)
-    cells.insert(before, _figure(record.pictures[-1], f"{run.label}, not edited", ""))
+    unedited = record.pictures[-1] if record.unedited is None else record.unedited
+    cells.insert(before, _figure(unedited, f"{run.label}, not edited", ""))
     return cells
 
 
@@ -161,7 +166,9 @@ def _grid_of_photos(report: InversionReport, photos: Sequence[str]) -> str:
 def _grid(rows: Sequence[tuple[str, Sequence[str]]], heads: Sequence[str] = ()) -> str:
     """Rows with a name in front, under heads."""
     columns = max((len(cells) for _, cells in rows), default=0)
-    parts = [f'<div class="grid" style="grid-template-columns:{SIDE_PX}px repeat({columns},{TILE_PX}px)">']
+    fitting = ROW_PX // max(columns, 1) - GAP_PX
+    tile = min(LARGEST_TILE_PX, max(SMALLEST_TILE_PX, fitting))
+    parts = [f'<div class="grid" style="grid-template-columns:{SIDE_PX}px repeat({columns},{tile}px)">']
     if heads:
         parts.append("<div></div>")
         parts += [f'<div class="head">{html.escape(head)}</div>' for head in heads]

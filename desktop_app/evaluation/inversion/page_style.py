@@ -16,7 +16,7 @@ STYLE = """
 *{box-sizing:border-box}
 body{margin:0;background:#f6f7f9;color:#1d2430;font:400 16px/1.6 system-ui,"Segoe UI",Roboto,"Helvetica Neue",
 Arial,sans-serif}
-main{max-width:1180px;margin:0 auto;padding:2.6rem 1.6rem 5rem}
+main{max-width:1290px;margin:0 auto;padding:2.6rem 1.6rem 5rem}
 h1{font-weight:250;font-size:2.3rem;letter-spacing:-.015em;line-height:1.2;margin:0 0 .5rem}
 h2{font-weight:300;font-size:1.55rem;letter-spacing:-.01em;margin:3rem 0 .4rem}
 h3{font-weight:400;font-size:1.05rem;margin:1.7rem 0 .3rem}
@@ -30,7 +30,8 @@ nav ul{list-style:none;display:flex;
 flex-wrap:wrap;gap:.2rem 1.3rem;padding:0;margin:1rem 0 0;font-size:.95rem}
 .card{background:#fff;border:1px solid #e4e7eb;border-radius:12px;
 padding:1.1rem 1.3rem;margin:.9rem 0}
-.warn{border-left:4px solid #c34e00}
+.warn{border-left:4px solid #c34e00;max-width:76ch}
+ul.warn{list-style:none}
 .pair{display:grid;grid-template-columns:repeat(auto-fit,minmax(420px,1fr));gap:1rem}
 .pair .card{margin:0}
 .card>h3{margin-top:0}
@@ -45,13 +46,13 @@ gap:.25rem 1.2rem;padding:0;margin:.2rem 0 .8rem;font-size:.92rem}
 .scroll{overflow-x:auto}
 table{border-collapse:collapse;font-size:.93rem;font-variant-numeric:tabular-nums;min-width:100%}
 caption{text-align:left;font-weight:400;padding:0 0 .5rem}
-th,td{padding:.42rem .9rem .42rem 0;text-align:right;border-bottom:1px solid #eceef1;white-space:nowrap;
+th,td{padding:.42rem .8rem .42rem 0;text-align:right;border-bottom:1px solid #eceef1;white-space:nowrap;
 vertical-align:top}
 th:first-child,.words{text-align:left}
 thead th{font-weight:400;color:#475163;border-bottom:1px solid #cfd5dd}
 tbody th{font-weight:400}
 td.best{font-weight:600;color:#00653f}
-td small,th small{display:block;color:#596375;font-size:.78rem}
+td small,th small{font-weight:400;display:block;color:#596375;font-size:.78rem}
 .grid{display:grid;gap:.45rem;justify-content:start;align-items:start}
 .grid .head{font-size:.8rem;color:#475163;
 line-height:1.25;align-self:end;text-align:center;overflow-wrap:anywhere}

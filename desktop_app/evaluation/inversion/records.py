@@ -58,7 +58,8 @@ class PhotoRecord:
         photo_picture: The aligned photo, (H, W, 3) uint8.
         pictures: The kept steps where the photo is shown whole, else the last one, (k, H, W, 3) uint8.
         edits: What edits did; empty where editing was not measured on this photo.
-        edit_pictures: (directions, shares, H, W, 3) uint8, or of no directions.
+        edit_pictures: (directions, shares, H, W, 3) uint8, or None.
+        unedited: The last code as edits render it, with the model's own noise, or None.
         attributes: The measured attributes of the aligned photo, by direction.
         consistency: Latent-editing consistency, or None.
         code_size: Distance of the last code to the average code.
@@ -72,6 +73,7 @@ class PhotoRecord:
     pictures: Image
     edits: tuple[EditValue, ...] = ()
     edit_pictures: Image | None = None
+    unedited: Image | None = None
     attributes: Mapping[str, float] | None = None
     consistency: float | None = None
     code_size: float = 0.0
@@ -111,6 +113,7 @@ class RecordStore:
                 pictures=arrays["pictures"],
                 edits=tuple(EditValue(**edit) for edit in facts["edits"]),
                 edit_pictures=arrays.get("edit_pictures"),
+                unedited=arrays.get("unedited"),
                 attributes=facts["attributes"],
                 consistency=facts["consistency"],
                 code_size=float(facts["code_size"]),
@@ -141,8 +144,9 @@ class RecordStore:
             "photo_picture": record.photo_picture,
             "pictures": record.pictures,
         }
-        if record.edit_pictures is not None:
-            arrays["edit_pictures"] = record.edit_pictures
+        for name, picture in (("edit_pictures", record.edit_pictures), ("unedited", record.unedited)):
+            if picture is not None:
+                arrays[name] = picture
         buffer = io.BytesIO()
         np.savez_compressed(buffer, allow_pickle=False, **arrays)
         write_file(self._file(key), lambda handle: handle.write(buffer.getbuffer()))

@@ -75,8 +75,10 @@ def make_report(evaluation: InversionEvaluation, *, is_complete: bool) -> Invers
 
 
 def best_runs(report: InversionReport) -> dict[str, str]:
-    """The run with the best final mean by metric key, where at least two can be compared."""
-    best = {}
+    """The run with the best final mean by metric key; none where runs had other photos."""
+    best: dict[str, str] = {}
+    if len({frozenset(result.keys) for result in report.results}) != 1:
+        return best
     for metric in report.metrics:
         means = [(run.last.metrics[metric.key].mean, run.key) for run in report.runs]
         means = [pair for pair in means if math.isfinite(pair[0])]

@@ -257,7 +257,7 @@ def _direction(records: Sequence[PhotoRecord], direction: Direction) -> Directio
         name=direction.name,
         label=direction.label,
         measure=label,
-        unit="standard deviations" if has_unit else "",
+        unit="σ" if has_unit else "",
         points=tuple(sorted(points, key=lambda point: point.share)),
         response=response,
         drift=drift,

@@ -49,7 +49,8 @@ def final_table(report: InversionReport) -> Table:
         cells = [Cell(run.label, detail=run.model), Cell(str(run.photos))]
         for metric in report.metrics:
             value = run.last.metrics[metric.key]
-            cells.append(_spread_cell(value, is_best=best.get(metric.key) == run.key))
+            is_best = best.get(metric.key) == run.key
+            cells.append(_spread_cell(value, digits=_digits(metric), is_best=is_best))
         cells.append(_spread_cell(run.last.seconds, digits=2))
         rows.append(tuple(cells))
     return Table("After the last step", columns, tuple(rows))
@@ -62,7 +63,7 @@ def step_table(run: RunSummary, metrics: Sequence[Metric]) -> Table:
         (
             Cell(str(step.index)),
             _spread_cell(step.seconds, digits=2),
-            *(_spread_cell(step.metrics[metric.key]) for metric in metrics),
+            *(_spread_cell(step.metrics[metric.key], digits=_digits(metric)) for metric in metrics),
             _spread_cell(step.image_change, digits=3),
             _spread_cell(step.code_change, digits=3),
         )
@@ -85,7 +86,7 @@ def edit_table(report: InversionReport) -> Table | None:
         (
             Cell(label),
             Cell(run.label),
-            Cell(_text(one.response, 2), detail=one.unit),
+            Cell(f"{_text(one.response, 2)} {one.unit}".strip()),
             Cell(_text(one.drift, 3)),
             Cell(_text(one.drift_per_response, 3)),
             Cell(f"{100 * one.obedient:.0f} %" if math.isfinite(one.obedient) else "-"),
@@ -200,11 +201,16 @@ def spread_text(value: Spread, digits: int) -> str:
     return f"{_text(value.mean, digits)} ± {_text(value.std, digits)}"
 
 
+def _digits(metric: Metric) -> int:
+    """Decimals: small distances need more than similarities."""
+    return 4 if metric.is_distance else 3
+
+
 def _head(metric: Metric) -> str:
     return f"{metric.title} {'↓' if metric.is_distance else '↑'}"
 
 
-def _spread_cell(value: Spread, *, digits: int = 4, is_best: bool = False) -> Cell:
+def _spread_cell(value: Spread, *, digits: int, is_best: bool = False) -> Cell:
     low, high = value.mean - value.half_width, value.mean + value.half_width
     interval = f"{_text(low, digits)} to {_text(high, digits)}" if math.isfinite(low) else ""
     return Cell(spread_text(value, digits), is_best, interval)
