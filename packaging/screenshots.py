@@ -78,7 +78,7 @@ class Walk:
         yield lambda: "ready" in self._window._status._engine.text()
         yield from self._shoot("empty")
         library.index((self._options.photos,))
-        yield lambda: library._model.total >= 96
+        yield lambda: library._model.total >= 96 or not library._index_runs
         yield from self._shoot("indexing")
         yield lambda: not library._index_runs and library._model.total > 0
         yield from self._shoot("grid")
@@ -87,7 +87,7 @@ class Walk:
         library = self._library
         library.search_path(self._options.query)
         similar = library._similar
-        yield lambda: similar._stack.currentIndex() == 0 and similar._canvas.has_image
+        yield lambda: similar._cutoff.isEnabled() and similar._canvas.has_image
         yield from self._shoot("similar")
 
     def _face_stages(self) -> Iterator[Holds]:
