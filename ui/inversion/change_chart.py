@@ -12,8 +12,8 @@ from PySide6.QtWidgets import QSizePolicy, QToolTip, QWidget
 from desktop_app.core.types import InversionStep
 from ui import texts, theme
 
-_LEFT_PX, _RIGHT_PX, _TOP_PX, _BOTTOM_PX = 46, 44, 30, 34
-_TICKS = 3
+_LEFT_PX, _RIGHT_PX, _TOP_PX, _BOTTOM_PX = 52, 44, 30, 34
+_TICKS = 4
 _DOT_PX = 3.5
 
 
@@ -183,11 +183,11 @@ class ChangeChart(QWidget):
 
 
 def nice_top(value: float) -> float:
-    """The next round number at or above a value, for the top of an axis."""
+    """The next number at or above a value whose quarters are short too, for the top of an axis."""
     if value <= 0 or not math.isfinite(value):
         return 1.0
     magnitude = 10.0 ** math.floor(math.log10(value))
-    for step in (1.0, 1.5, 2.0, 3.0, 4.5, 6.0, 7.5, 10.0):
+    for step in (1.0, 2.0, 4.0, 6.0, 8.0, 10.0):
         if value <= step * magnitude * (1 + 1e-9):
             return step * magnitude
     return 10.0 * magnitude
