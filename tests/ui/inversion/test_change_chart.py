@@ -8,7 +8,7 @@ from ui.inversion.change_chart import ChangeChart, nice_top
 
 @pytest.mark.parametrize(
     ("value", "top"),
-    [(0.0551, 0.06), (1.0, 1.0), (0.031, 0.04), (0.0, 1.0), (7.6, 10.0), (float("nan"), 1.0)],
+    [(0.0551, 0.06), (1.0, 1.0), (0.031, 0.04), (0.0, 1.0), (7.6, 8.0), (float("nan"), 1.0)],
 )
 def test_axes_end_at_round_numbers(value: float, top: float) -> None:
     assert nice_top(value) == pytest.approx(top)
