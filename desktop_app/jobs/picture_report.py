@@ -145,15 +145,19 @@ def _search_section(page: _Page, request: ReportRequest, services: Services) -> 
     rows = services.catalogue.photos.page(PageRequest(0, CANDIDATES)).rows
     chosen = random.Random(1).sample(rows, min(len(rows), 4 * request.queries))
     shown = 0
+    seen: set[int] = set()  # what stood as a neighbour already is no new query
     for row in chosen:
         if shown == request.queries:
             break
+        if row.photo_id in seen:
+            continue
         answer = yield from search_photos.run(
             SearchRequest(photo_id=row.photo_id, top_k=NEIGHBOURS), services
         )
         assert isinstance(answer, SearchResult)
         if not answer.hits:
             continue
+        seen.update(hit.row.photo_id for hit in answer.hits[:NEIGHBOURS])
         page.add('<div class="row">')
         page.picture(_thumbnail(row), row.path.stem, kind="query")
         for hit in answer.hits[:NEIGHBOURS]:
