@@ -38,6 +38,7 @@ from ui.job_center import JobCenter, Runner
 from ui.learning.classes_marking import ClassMarking
 from ui.learning.classes_page import ClassesPage
 from ui.learning.group_marking import GroupMarking
+from ui.learning.map_page import MapPage
 from ui.learning.tune_page import TunePage
 from ui.models.models_page import ModelsPage
 from ui.notifications import MessagesDialog, Notifications
@@ -80,6 +81,7 @@ class MainWindow(QMainWindow):
         self._models_page = ModelsPage(self._jobs, paths.models)
         self._class_marking = ClassMarking(self._jobs, self)
         self._classes = ClassesPage(self._jobs, self._thumbnails, marking=self._class_marking)
+        self._map = MapPage(self._jobs, self._thumbnails)
         self._status = StatusArea(self._jobs)
         self._build_ui()
         self._build_menus()
@@ -104,7 +106,7 @@ class MainWindow(QMainWindow):
         self.resize(_START_SIZE.boundedTo(self.screen().availableSize()))
         self._pages = QStackedWidget()
         self._pages.setObjectName("pages")
-        for page in (self._library, self._faces, self._models_page, self._classes, self._tune):
+        for page in (self._library, self._faces, self._models_page, self._classes, self._tune, self._map):
             self._pages.addWidget(page)
         body = row(self._build_rail(), spacing=0)
         body.addWidget(self._pages, 1)
@@ -127,6 +129,7 @@ class MainWindow(QMainWindow):
             ("models", self.tr("Models"), self.tr("What the program computes with (Ctrl+3)")),
             ("classes", self.tr("Classes"), self.tr("Mark a few photos, have the rest proposed (Ctrl+4)")),
             ("learn", self.tr("Learn"), self.tr("Tune the search on your own photos (Ctrl+5)")),
+            ("map", self.tr("Map"), self.tr("See what lies near what (Ctrl+6)")),
         )
         for number, (icon, text, tip) in enumerate(entries):
             entry = self._rail_button(icon, text, tip)
@@ -174,6 +177,7 @@ class MainWindow(QMainWindow):
             self.tr("Models"),
             self.tr("Classes"),
             self.tr("Learn"),
+            self.tr("Map"),
         )
         for number, text in enumerate(names):
             action = view_menu.addAction(text)
@@ -213,6 +217,10 @@ class MainWindow(QMainWindow):
         self._library.photo_actions.extend(self._class_marking.extend_menu)
         self._class_marking.notice.connect(self._notify)
         self._classes.notice.connect(self._notify)
+        self._map.photo_actions.extend(self._class_marking.extend_menu)
+        self._map.notice.connect(self._notify)
+        self._map.similar_wanted.connect(self._search_photo)
+        self._map.invert_wanted.connect(self._invert_photo)
         self._classes.library_wanted.connect(self._show_library)
         self._classes.similar_wanted.connect(self._search_photo)
         self._classes.invert_wanted.connect(self._invert_photo)
@@ -226,7 +234,7 @@ class MainWindow(QMainWindow):
     # --- pages --------------------------------------------------------------------------------------
 
     def show_page(self, number: int) -> None:
-        """Show a page: 0 library, 1 faces, 2 models, 3 classes, 4 learn."""
+        """Show a page: 0 library, 1 faces, 2 models, 3 classes, 4 learn, 5 map."""
         self._rail_group.button(number).setChecked(True)
         self._pages.setCurrentIndex(number)
 
@@ -351,7 +359,7 @@ class MainWindow(QMainWindow):
 
     def _show_keys(self) -> None:
         keys = (
-            ("Ctrl+1 … 5", self.tr("library, faces, models, classes, learn")),
+            ("Ctrl+1 … 6", self.tr("library, faces, models, classes, learn, map")),
             ("Ctrl+Shift+O", self.tr("add a folder")),
             ("Ctrl+O, Ctrl+V", self.tr("open or paste a picture")),
             (self.tr("Enter"), self.tr("show the chosen photo large; arrow keys walk on")),

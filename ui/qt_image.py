@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 from PySide6.QtGui import QImage
 
 from desktop_app.core.types import Image, read_only
@@ -19,6 +20,18 @@ def to_qimage(image: Image) -> QImage:
         raise ValueError(f"expected (H, W, 3) uint8, got {image.shape} {image.dtype}")
     contiguous = np.ascontiguousarray(image)
     shared = QImage(contiguous.data, width_px, height_px, 3 * width_px, QImage.Format.Format_RGB888)
+    return shared.copy()
+
+
+def from_packed(pixels: npt.NDArray[np.uint32]) -> QImage:
+    """A Qt image with memory of its own, from opaque colours packed as 0xffRRGGBB.
+
+    Args:
+        pixels: (H, W) uint32, contiguous.
+    """
+    height_px, width_px = pixels.shape
+    contiguous = np.ascontiguousarray(pixels, dtype=np.uint32)
+    shared = QImage(contiguous.data, width_px, height_px, 4 * width_px, QImage.Format.Format_RGB32)
     return shared.copy()
 
 

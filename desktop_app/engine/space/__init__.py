@@ -1,0 +1,1 @@
+"""The library as a plane: layout, clusters, and places for new photos."""
