@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from PySide6.QtCore import QObject, Signal
 from PySide6.QtGui import QPixmap
 
-# As many as the engine keeps open.
-KEPT = 12
+# Fewer than the engine keeps open, which also counts runs that came to nothing.
+KEPT = 8
 
 
 @dataclass(frozen=True, slots=True)

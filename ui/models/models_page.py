@@ -197,7 +197,7 @@ class ModelsPage(DropArea):
         left.addWidget(self._notes)
         left.addWidget(self._message)
         left.addWidget(self._table, 1)
-        left.addLayout(row(self._import, self._open_folder, self._refresh, None, self._remove))
+        left.addLayout(row(self._import, self._open_folder, self._refresh, None))
         left.setContentsMargins(24, 18, 18, 16)
         self._facts.setLabelAlignment(Qt.AlignmentFlag.AlignLeft)
         self._facts.setRowWrapPolicy(QFormLayout.RowWrapPolicy.WrapLongRows)
@@ -206,6 +206,7 @@ class ModelsPage(DropArea):
         card = column(self._title, self._problem, separator())
         card.addLayout(self._facts)
         card.addStretch(1)
+        card.addWidget(self._remove)
         card.setContentsMargins(18, 20, 18, 16)
         side = frame("sidePanel", card)
         scroll = QScrollArea()
@@ -270,7 +271,6 @@ class ModelsPage(DropArea):
         if model is None or model.is_builtin:
             return
         box = QMessageBox(self)
-        box.setIcon(QMessageBox.Icon.Question)
         box.setWindowTitle(self.tr("Delete a model"))
         box.setText(self.tr("Delete “{}” from this machine?").format(model.title))
         box.setInformativeText(
@@ -279,7 +279,7 @@ class ModelsPage(DropArea):
             )
         )
         delete = box.addButton(self.tr("Delete"), QMessageBox.ButtonRole.DestructiveRole)
-        box.addButton(self.tr("Keep"), QMessageBox.ButtonRole.RejectRole)
+        box.setDefaultButton(box.addButton(self.tr("Keep"), QMessageBox.ButtonRole.RejectRole))
         delete.clicked.connect(self._remove_chosen)
         box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         box.open()

@@ -440,7 +440,7 @@ def test_better_of_two_figures() -> None:
 def test_axes_and_times_are_round() -> None:
     assert axis_values(25.0, whole=True) == [0, 6, 12, 18, 24]
     assert axis_values(2.0, whole=True) == [0, 1, 2]
-    assert axis_values(0.02, whole=False)[1] == pytest.approx(0.0045)
+    assert axis_values(0.02, whole=False)[1] == pytest.approx(0.004)
     assert time_text(0.123, is_measured=True) == "about 100 ms"
     assert time_text(51.2, is_measured=True) == "about 51 s"
     assert time_text(200.0, is_measured=False) == "about 3 min, by estimate"
