@@ -43,6 +43,7 @@ def add_parser(kinds: Any) -> None:  # Any: argparse gives its subparsers no pub
     )
     parser.add_argument("--steps", type=int, default=0, help="steps; 0: the usual number")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--layers", action="store_true", help="also change the last layers (slow)")
     parser.add_argument("--resume", action="store_true", help="go on with a stopped tuning")
     parser.add_argument(
         "--mark", type=Path, metavar="CSV", help="columns file and label: mark these groups first"
@@ -89,6 +90,7 @@ def _run(args: argparse.Namespace, services: Any, console: Console) -> dict[str,
         encoder=args.encoder,
         steps=args.steps,
         seed=args.seed,
+        changes_layers=args.layers,
         resume=args.resume,
     )
 

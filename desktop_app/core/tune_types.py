@@ -131,6 +131,7 @@ class TuneRequest:
         steps: Steps; 0: the usual number.
         seed: Of views and batches.
         probes: Photos whose neighbours are compared; empty: some are chosen.
+        changes_layers: Also change the last layers of the encoder; photos are then embedded anew.
         resume: Go on with the stopped tuning; all else is taken from it.
     """
 
@@ -139,6 +140,7 @@ class TuneRequest:
     steps: int = 0
     seed: int = 0
     probes: tuple[int, ...] = ()
+    changes_layers: bool = False
     resume: bool = False
 
 

@@ -76,6 +76,7 @@ def _write(
     tensors = _head(plan, services)
     names = {card.name for card in services.models.cards()}
     number = next(n for n in range(1, len(names) + 2) if f"{_NAME}.{n}" not in names)
+    digest = _digest(plan, services)
     base_title = str(services.card_of(plan.encoder).get("title") or plan.encoder)
     alike = ", ".join(_ALIKE_TEXTS[kind] for kind in plan.alike)
     card = write_model(
@@ -85,7 +86,7 @@ def _write(
             architecture=ARCHITECTURE,
             config={
                 "base": plan.encoder,
-                "base_version": plan.version,
+                "base_version": digest,
                 "embedding_size": len(tensors[HEAD_MEAN]),
             },
             title=request.title.strip() or f"Tuned on your photos ({number})",
@@ -95,16 +96,24 @@ def _write(
             bytes=0,
             facts={
                 "base encoder": f"{base_title} ({plan.encoder})",
-                "digest of the base": plan.version,
+                "digest of the base": digest,
                 "alike": alike,
                 "learned from": f"{photos} photos",
-                "steps": str(plan.steps),
+                "changed": "a linear head and the last layers" if plan.layer_steps else "a linear head",
+                "steps": str(plan.all_steps),
             },
             folder=services.paths.models,
         ),
         tensors,
     )
     return card, tensors[HEAD_MEAN].numpy(), tensors[HEAD_MATRIX].numpy()
+
+
+def _digest(plan: Plan, services: Services) -> str:
+    """What the base encoder calls its weights; only a card tells it without loading them."""
+    if services.card_of(plan.encoder):
+        return plan.version
+    return str(getattr(services.embedder(plan.encoder), "version", plan.version))
 
 
 def _head(plan: Plan, services: Services) -> dict[str, Tensor]:
@@ -115,13 +124,19 @@ def _head(plan: Plan, services: Services) -> dict[str, Tensor]:
     saved = RunFolder(TuningFolder(services.library).path).load()
     if saved is None or saved["step"] < plan.steps:
         raise WeightsError("The checkpoint of the tuning is gone.", "Discard the tuning and start again.")
-    return {HEAD_MATRIX: saved["matrix"], HEAD_MEAN: saved["mean"]}
+    tensors: dict[str, Tensor] = {HEAD_MATRIX: saved["matrix"], HEAD_MEAN: saved["mean"]}
+    if plan.layer_steps:
+        layers = RunFolder(TuningFolder(services.library).path / "layers").load()
+        if layers is None or layers["step"] < plan.layer_steps:
+            raise WeightsError("The checkpoint of the tuning is gone.", "Discard the tuning and start again.")
+        tensors.update(layers["changed"])
+    return tensors
 
 
 def _compute(
     card: ModelCard, plan: Plan, services: Services, *, mean: np.ndarray, matrix: np.ndarray
 ) -> Iterator[Progress]:
-    """Embeddings of all photos, from those of the base: no photo is decoded again."""
+    """Embeddings of all photos, from those of the base or of its changed layers: none is decoded again."""
     from desktop_app.training.tune import apply_head
 
     catalogue = services.catalogue
@@ -131,6 +146,11 @@ def _compute(
             f"The photos are not indexed with '{plan.encoder}' any more.", "Index the folders again."
         )
     ids, vectors = catalogue.stored_vectors(base)
+    if plan.layer_steps:
+        changed = TuningFolder(services.library).vectors()
+        if changed is None:
+            raise WeightsError("The embeddings of the tuning are gone.", "Discard it and start again.")
+        ids, vectors = changed
     pace = Pace(len(ids), "Computing the new embeddings")
     with catalogue.writing():
         model = catalogue.use_model(card.name, card.sha256[:16], embedding_size=base.embedding_size)

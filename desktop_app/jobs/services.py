@@ -144,6 +144,10 @@ class Services:
             self._embedders[wanted] = self._embedder_factory(wanted)
         return self._embedders[wanted]
 
+    def fresh_embedder(self, name: str) -> Embedder:
+        """An encoder loaded for one job alone, which may change it."""
+        return self._embedder_factory(name)
+
     def encoder_version(self, name: str = "") -> str:
         """What tells two sets of weights of one name apart; empty when there are none.
 

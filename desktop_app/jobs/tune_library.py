@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections import defaultdict
 from collections.abc import Generator, Iterator, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from desktop_app.catalogue.catalogue import IdArray
-from desktop_app.catalogue.decode import UnreadablePhotoError, decode_photo
 from desktop_app.core.errors import UserInputError
 from desktop_app.core.types import (
     AlikeKind,
     FloatArray,
-    Image,
     PhotoRow,
     ProbeNeighbours,
     Progress,
@@ -24,7 +24,8 @@ from desktop_app.core.types import (
     TuneStep,
 )
 from desktop_app.jobs.pace import Pace
-from desktop_app.jobs.services import Services
+from desktop_app.jobs.services import Embedder, Services
+from desktop_app.jobs.tune_layers import LAYER_STEPS, change_layers, small_picture
 from desktop_app.jobs.tune_options import all_photos
 from desktop_app.jobs.tuning_folder import NEIGHBOURS, Plan, TuningFolder, require_plan
 
@@ -36,7 +37,6 @@ PROBES = 4
 # Photos whose views are embedded, at most; four views of 1500 photos are some ten seconds.
 _MOST_VIEWED = 1500
 _VIEWS_A_BATCH = 32
-_THUMBNAIL_PX = 256
 _SAVE_EVERY = 20
 # How far directions between sets are stretched. Groups are the user's word; folders hold many things;
 # two bursts may well show the same.
@@ -72,20 +72,64 @@ def run(request: TuneRequest, services: Services) -> Generator[object, None, Tun
     if not request.resume:
         folder.discard()
         folder.write_plan(plan)
+    before, embedder = vectors, None
+    layers: list[TuneStep] = []
+    if plan.layer_steps:
+        changing = change_layers(plan, services, folder, ids=ids, sets=sets)
+        ids, vectors, embedder = yield from _noting_steps(changing, layers)
+        rows = [place[int(photo_id)] for photo_id in ids]
+        before, sets = before[rows], _moved(sets, rows)
+        place = {int(photo_id): row for row, photo_id in enumerate(ids)}
     view_ids, views = np.zeros(0, np.int64), np.zeros((0, 0, vectors.shape[1]), np.float32)
     if AlikeKind.VIEWS in plan.alike:
-        view_ids, views = yield from _views(plan, services, folder, ids=ids, first=_marked(sets))
-    training = _training(
-        plan, folder, vectors=vectors, views=views, sets=sets, rows=[place[int(i)] for i in view_ids]
-    )
+        view_ids, views = yield from _views(
+            plan, services, folder, ids=ids, first=_marked(sets), embedder=embedder
+        )
+    view_rows = [place[int(i)] for i in view_ids]
+    training = _training(plan, folder, vectors=vectors, views=views, sets=sets, rows=view_rows)
     if request.resume:
         training.restore()
     yield from _train(training, plan, folder)
-    result = _result(
-        training, plan, services, ids=ids, vectors=vectors, sets=sets, seconds=time.monotonic() - began
-    )
+    found = _Found(ids, before, vectors, sets, tuple(layers))
+    result = _result(training, plan, services, found=found, seconds=time.monotonic() - began)
     folder.write_result(result)
     return result
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What a tuning worked on: photos, their embeddings before and by changed layers, their sets."""
+
+    ids: IdArray
+    before: FloatArray
+    vectors: FloatArray
+    sets: dict[AlikeKind, Sets]
+    layers: tuple[TuneStep, ...]
+
+
+def _noting_steps(
+    job: Generator[object, None, tuple[IdArray, FloatArray, Embedder]], steps: list[TuneStep]
+) -> Generator[object, None, tuple[IdArray, FloatArray, Embedder]]:
+    """Pass a job's messages on and remember its steps."""
+    with contextlib.closing(job):
+        while True:
+            try:
+                message = next(job)
+            except StopIteration as ending:
+                answer: tuple[IdArray, FloatArray, Embedder] = ending.value
+                return answer
+            if isinstance(message, TuneStep):
+                steps.append(message)
+            yield message
+
+
+def _moved(sets: dict[AlikeKind, Sets], rows: list[int]) -> dict[AlikeKind, Sets]:
+    """Sets of rows after rows were left out: `rows` are those that are still there."""
+    new = {old: number for number, old in enumerate(rows)}
+    return {
+        kind: [[new[row] for row in members if row in new] for members in found]
+        for kind, found in sets.items()
+    }
 
 
 def _new_plan(request: TuneRequest, services: Services) -> Plan:
@@ -108,6 +152,7 @@ def _new_plan(request: TuneRequest, services: Services) -> Plan:
         steps=request.steps or STEPS,
         seed=request.seed,
         probes=request.probes,
+        layer_steps=LAYER_STEPS if request.changes_layers else 0,
     )
 
 
@@ -196,7 +241,13 @@ def _marked(sets: dict[AlikeKind, Sets]) -> list[int]:
 
 
 def _views(
-    plan: Plan, services: Services, folder: TuningFolder, *, ids: IdArray, first: Sequence[int]
+    plan: Plan,
+    services: Services,
+    folder: TuningFolder,
+    *,
+    ids: IdArray,
+    first: Sequence[int],
+    embedder: Embedder | None,
 ) -> Generator[Progress, None, tuple[IdArray, FloatArray]]:
     """Embeddings of views of a sample of the photos, from their thumbnails; cached for a resumed tuning."""
     from desktop_app.training.tune_views import VIEWS_A_PHOTO, draw_view_vectors
@@ -205,7 +256,7 @@ def _views(
     known = set(ids.tolist())
     if cached is not None and all(int(i) in known for i in cached[0]):
         return cached
-    embedder = services.embedder(plan.encoder)
+    embedder = embedder or services.embedder(plan.encoder)
     chance = np.random.default_rng(plan.seed)
     order = dict.fromkeys([*first, *chance.permutation(len(ids)).tolist()])
     chosen = ids[np.array(list(order)[:_MOST_VIEWED], dtype=np.int64)]
@@ -214,7 +265,9 @@ def _views(
     pace = Pace(len(chosen), "Looking at views of the photos")
     for start in range(0, len(chosen), _VIEWS_A_BATCH):
         rows = services.catalogue.photos.by_ids(chosen[start : start + _VIEWS_A_BATCH].tolist())
-        images = {photo_id: image for photo_id, row in rows.items() if (image := _small(row)) is not None}
+        images = {
+            photo_id: image for photo_id, row in rows.items() if (image := small_picture(row)) is not None
+        }
         if images:
             made.append(
                 draw_view_vectors(embedder, list(images.values()), seed=plan.seed * 1_000_003 + start)  # type: ignore[arg-type]
@@ -227,17 +280,6 @@ def _views(
     assert views.shape[0] == VIEWS_A_PHOTO
     folder.write_views(np.array(kept, np.int64), views)
     return np.array(kept, np.int64), views
-
-
-def _small(row: PhotoRow) -> Image | None:
-    """The thumbnail of a photo, or the photo itself where there is none."""
-    for file in (row.thumbnail, row.path):
-        if file is not None:
-            try:
-                return decode_photo(file, max_megapixels=250, at_least_px=_THUMBNAIL_PX).image
-            except UnreadablePhotoError:
-                continue
-    return None
 
 
 # --- training ---------------------------------------------------------------------------------------------
@@ -274,18 +316,18 @@ def _train(training: TuneTraining, plan: Plan, folder: TuningFolder) -> Iterator
         for figures in steps:
             if figures.step % _SAVE_EVERY == 0:
                 training.save()
-                folder.note_done(plan, figures.step)
+                folder.note_done(plan, plan.layer_steps + figures.step)
             yield _step(figures, plan)
             yield pace.progress(figures.step)
     finally:
         steps.close()
-        folder.note_done(plan, training.step)
+        folder.note_done(plan, plan.layer_steps + training.step)
 
 
 def _step(figures: StepFigures, plan: Plan) -> TuneStep:
     return TuneStep(
-        step=figures.step,
-        steps=plan.steps,
+        step=plan.layer_steps + figures.step,
+        steps=plan.all_steps,
         loss=figures.loss,
         alignment=figures.alignment,
         uniformity=figures.uniformity,
@@ -298,23 +340,22 @@ def _result(
     plan: Plan,
     services: Services,
     *,
-    ids: IdArray,
-    vectors: FloatArray,
-    sets: dict[AlikeKind, Sets],
+    found: _Found,
     seconds: float,
 ) -> TuneResult:
     from desktop_app.training.tune import agreement, apply_head
 
-    tuned = apply_head(vectors, training.mean.numpy(), training.matrix.numpy())
-    judged = [[members[:_MOST_JUDGED] for members in found[:_MOST_JUDGED]] for found in sets.values()]
+    tuned = apply_head(found.vectors, training.mean.numpy(), training.matrix.numpy())
+    judged = [[members[:_MOST_JUDGED] for members in sets[:_MOST_JUDGED]] for sets in found.sets.values()]
+    marked = _marked(found.sets)
     return TuneResult(
         encoder=plan.encoder,
         alike=plan.alike,
-        photos=len(ids),
-        steps=tuple(_step(figures, plan) for figures in training.figures),
+        photos=len(found.ids),
+        steps=(*found.layers, *(_step(figures, plan) for figures in training.figures)),
         seconds=seconds,
-        probes=_compare(plan, services, ids=ids, before=vectors, after=tuned, marked=_marked(sets)),
-        agreement_before=agreement(vectors, judged),
+        probes=_compare(plan, services, ids=found.ids, before=found.before, after=tuned, marked=marked),
+        agreement_before=agreement(found.before, judged),
         agreement_after=agreement(tuned, judged),
     )
 

@@ -42,7 +42,7 @@ def run(
     photos = services.catalogue.photos.counts()[PhotoState.INDEXED]
     groups = marked_groups(services)
     plan, result = folder.plan(), folder.result(services.catalogue)
-    is_stopped = plan is not None and result is None
+    is_stopped = plan is not None and result is None and plan.done > 0
     return TuneOptions(
         photos=photos,
         encoders=known_encoders(services),
@@ -50,7 +50,7 @@ def run(
         choices=_choices(services, photos, groups),
         groups=groups,
         stopped_at=plan.done if plan is not None and is_stopped else 0,
-        stopped_of=plan.steps if plan is not None and is_stopped else 0,
+        stopped_of=plan.all_steps if plan is not None and is_stopped else 0,
         result=result,
     )
 

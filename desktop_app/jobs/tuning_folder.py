@@ -18,7 +18,8 @@ from desktop_app.core.types import AlikeKind, FloatArray, ProbeNeighbours, TuneR
 
 _log = logging.getLogger(__name__)
 
-_FOLDER, _PLAN, _VIEWS, _RESULT = "tuning", "plan.json", "views.npz", "result.json"
+_FOLDER, _PLAN, _RESULT = "tuning", "plan.json", "result.json"
+_VIEWS, _VECTORS = "views.npz", "vectors.npz"
 NEIGHBOURS = 9
 
 
@@ -33,7 +34,8 @@ class Plan:
         steps: Steps in all.
         seed: Of views and batches.
         probes: Photos whose neighbours are compared.
-        done: Steps that are safe on disk.
+        layer_steps: Steps that change the last layers, before those of the head; 0: none.
+        done: Steps that are safe on disk, of both kinds.
     """
 
     encoder: str
@@ -42,7 +44,13 @@ class Plan:
     steps: int
     seed: int
     probes: tuple[int, ...]
+    layer_steps: int = 0
     done: int = 0
+
+    @property
+    def all_steps(self) -> int:
+        """Steps of both kinds."""
+        return self.layer_steps + self.steps
 
 
 class TuningFolder:
@@ -73,6 +81,7 @@ class TuningFolder:
                     steps=int(raw["steps"]),
                     seed=int(raw["seed"]),
                     probes=tuple(int(i) for i in raw["probes"]),
+                    layer_steps=int(raw["layer_steps"]),
                     done=int(raw["done"]),
                 )
                 if raw
@@ -92,22 +101,19 @@ class TuningFolder:
 
     def views(self) -> tuple[IdArray, FloatArray] | None:
         """Cached views: photo ids (M,) and embeddings (K, M, D); None when there are none."""
-        try:
-            with np.load(self.path / _VIEWS, allow_pickle=False) as content:
-                return content["photo_ids"], content["vectors"]
-        except (OSError, ValueError, KeyError, EOFError) as error:
-            _log.debug("no views are cached: %r", error)
-            return None
+        return self._read_arrays(_VIEWS)
 
     def write_views(self, photo_ids: IdArray, vectors: FloatArray) -> None:
         """Cache views."""
-        temporary = self.path / (_VIEWS + ".tmp")
-        try:
-            with temporary.open("wb") as handle:
-                np.savez(handle, photo_ids=photo_ids, vectors=vectors)
-            temporary.replace(self.path / _VIEWS)
-        except OSError as error:
-            raise disk_error(error, "The views for the tuning cannot be written") from error
+        self._write_arrays(_VIEWS, photo_ids, vectors)
+
+    def vectors(self) -> tuple[IdArray, FloatArray] | None:
+        """Embeddings by changed layers: photo ids (N,) and embeddings (N, D); None when there are none."""
+        return self._read_arrays(_VECTORS)
+
+    def write_vectors(self, photo_ids: IdArray, vectors: FloatArray) -> None:
+        """Store embeddings by changed layers."""
+        self._write_arrays(_VECTORS, photo_ids, vectors)
 
     def result(self, catalogue: Catalogue) -> TuneResult | None:
         """A finished tuning, or None."""
@@ -133,6 +139,23 @@ class TuningFolder:
         except (OSError, ValueError):
             return {}
         return content if isinstance(content, dict) else {}
+
+    def _read_arrays(self, name: str) -> tuple[IdArray, FloatArray] | None:
+        try:
+            with np.load(self.path / name, allow_pickle=False) as content:
+                return content["photo_ids"], content["vectors"]
+        except (OSError, ValueError, KeyError, EOFError) as error:
+            _log.debug("%s cannot be read: %r", name, error)
+            return None
+
+    def _write_arrays(self, name: str, photo_ids: IdArray, vectors: FloatArray) -> None:
+        temporary = self.path / (name + ".tmp")
+        try:
+            with temporary.open("wb") as handle:
+                np.savez(handle, photo_ids=photo_ids, vectors=vectors)
+            temporary.replace(self.path / name)
+        except OSError as error:
+            raise disk_error(error, "The embeddings of the tuning cannot be written") from error
 
     def _write(self, name: str, content: dict[str, Any]) -> None:
         temporary = self.path / (name + ".tmp")

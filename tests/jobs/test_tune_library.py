@@ -13,9 +13,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import safetensors.torch
+import timm
+import torch
 from PIL import Image as PillowImage
 
 from desktop_app.core.errors import UserInputError
+from desktop_app.core.paths import paths_below
+from desktop_app.core.settings import LibrarySettings, Settings
 from desktop_app.core.types import (
     AlikeKind,
     DiscardTuningRequest,
@@ -351,3 +356,68 @@ def test_kill_in_the_middle_loses_nothing(
     assert next(steps).step == 1  # the curve so far is told first
     job.close()
     assert _options(services).stopped_at >= 4
+
+
+# --- changed layers -----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def layered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Services]:
+    """A library indexed with a small network whose layers can be changed."""
+    torch.manual_seed(0)
+    network = timm.create_model("test_resnet", pretrained=False)
+    models = tmp_path / "models"
+    models.mkdir()
+    safetensors.torch.save_file(network.state_dict(), models / "test_resnet.safetensors")
+    monkeypatch.setattr(tune_library, "LAYER_STEPS", 3)
+    settings = Settings(library=LibrarySettings(encoder="timm:test_resnet", batch_size=8))
+    made = Services(paths_below(tmp_path), settings, tmp_path / "library")
+    index(made, _save(tmp_path / "photos"))
+    yield made
+    made.close()
+
+
+def test_layers_are_changed_kept_and_used_for_new_photos(layered: Services, tmp_path: Path) -> None:
+    ids = _ids(layered)
+    drive(mark_groups.run(MarkGroupRequest(tuple(ids[0:3])), layered))
+    drive(mark_groups.run(MarkGroupRequest(tuple(ids[8:11])), layered))
+    request = TuneRequest(alike=GROUPS, steps=4, changes_layers=True)
+    messages, result = drive(tune_library.run(request, layered))
+    steps = [message for message in messages if isinstance(message, TuneStep)]
+    assert [(step.step, step.steps) for step in steps] == [(n, 7) for n in range(1, 8)]
+    assert result.steps == tuple(steps)
+    kept = _keep(layered)
+    tensors = safetensors.torch.load_file(layered.models.card(kept.name).weights_file)
+    changed = {name: value for name, value in tensors.items() if name.startswith("network.")}
+    published = safetensors.torch.load_file(tmp_path / "models" / "test_resnet.safetensors")
+    assert changed
+    for name, value in changed.items():
+        assert not torch.equal(value, published[name.removeprefix("network.")]), name
+    _switch(layered, kept.name)
+    stored = layered.vectors.vector_of(ids[4])
+    row = layered.catalogue.photos.by_id(ids[4])
+    assert row is not None and stored is not None
+    with PillowImage.open(row.path) as picture_file:
+        anew = layered.embedder(kept.name).embed([np.asarray(picture_file.convert("RGB"))])[0]
+    assert float(anew @ stored) > 0.98  # the stored one was made from the thumbnail
+
+
+def test_stopped_change_of_layers_goes_on_exactly(layered: Services) -> None:
+    request = TuneRequest(alike=VIEWS, steps=3, changes_layers=True)
+    whole = drive(tune_library.run(request, layered))[1]
+    drive(tune_options.run(DiscardTuningRequest(), layered))
+    for stop_at in (2, 5):  # among the layers, then in the head
+        job = tune_library.run(request if stop_at == 2 else TuneRequest(resume=True), layered)
+        for message in job:
+            if isinstance(message, TuneStep) and message.step == stop_at:
+                break
+        job.close()
+        assert _options(layered).stopped_at >= stop_at
+    _, result = drive(tune_library.run(TuneRequest(resume=True), layered))
+    assert result.steps == whole.steps
+
+
+def test_encoder_without_layers_is_refused_and_nothing_is_lost(services: Services) -> None:
+    with pytest.raises(UserInputError, match="cannot be changed"):
+        drive(tune_library.run(TuneRequest(changes_layers=True), services))
+    assert drive(search_photos.run(SearchRequest(photo_id=1), services))[1].searched == PHOTOS - 1

@@ -250,3 +250,36 @@ def test_command_trains_on_a_folder_and_prints_one_object(
     assert main(line) == 1  # the folder holds a run already
     assert "--resume" in json.loads(capsys.readouterr().out)["hint"]
     assert main([*line, "--resume"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("method", "more"),
+    [
+        ("supcon", ("--alike", "folders")),
+        ("facenet", ()),
+        ("dino", ()),
+        ("vicreg", ("--alike", "crops")),
+        ("moco_v2", ("--encoder", "timm:test_resnet")),
+        ("n_pair", ("--alike", "labels", "--labels")),
+    ],
+)
+def test_every_part_of_a_method_of_the_command_can_be_chosen(
+    tmp_path: Path, method: str, more: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    from desktop_app.cli.app import main
+    from tests.training.conftest import write_pictures
+
+    for number, name in enumerate(("anna", "ben")):
+        write_pictures(tmp_path / "pictures" / name, 4, seed=number)
+    table = tmp_path / "labels.csv"
+    rows = [f"{name}/{n:03d}.png,{name}" for name in ("anna", "ben") for n in range(4)]
+    table.write_text("\n".join(["file,label", *rows]), encoding="utf-8")
+    line = ["train", "contrastive", "--pictures", str(tmp_path / "pictures"), "--out", str(tmp_path / "run")]
+    line += ["--images", "8", "--batch", "4", "--size", "32", "--precision", "float32", "--method", method]
+    line += [*more, *([str(table)] if more and more[-1] == "--labels" else []), "--json"]
+    assert main(line) == 0
+    answer = json.loads(capsys.readouterr().out)
+    embedder = load_embedder(
+        ModelStore(tmp_path / "run" / "model", tmp_path), answer["model"], device=torch.device("cpu")
+    )
+    assert embedder.embed([np.zeros((40, 40, 3), np.uint8)]).shape == (1, embedder.embedding_size)

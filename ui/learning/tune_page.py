@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from PySide6.QtCore import Signal
 from PySide6.QtGui import QShowEvent
-from PySide6.QtWidgets import QComboBox, QFrame, QHBoxLayout, QInputDialog, QScrollArea, QVBoxLayout, QWidget
+from PySide6.QtWidgets import (
+    QCheckBox,
+    QComboBox,
+    QFrame,
+    QHBoxLayout,
+    QInputDialog,
+    QScrollArea,
+    QVBoxLayout,
+    QWidget,
+)
 
 from desktop_app.core.types import (
     DiscardTuningRequest,
@@ -103,6 +112,11 @@ class TunePage(QFrame):
         self._base = QComboBox()
         self._base.setAccessibleName(self.tr("Encoder to tune"))
         self._base.setToolTip(self.tr("It stays as it is; the tuned one stands beside it"))
+        self._layers = QCheckBox(self.tr("Change its last layers too"))
+        self._layers.setAccessibleName(self._layers.text())
+        self._layers.setToolTip(
+            self.tr("Slower: some minutes, longer for large libraries; every photo is embedded anew")
+        )
         self._state = label(role="muted", wraps=True)
         self._alarm = label(role="problem", wraps=True)
         self._agreement = label(role="muted", wraps=True)
@@ -131,6 +145,7 @@ class TunePage(QFrame):
         left.addWidget(self._alike)
         left.addWidget(label(self.tr("ENCODER TO TUNE"), role="section"))
         left.addWidget(self._base)
+        left.addWidget(self._layers)
         left.addSpacing(4)
         left.addLayout(row(self._start, self._resume, self._stop, None))
         left.addWidget(self._state)
@@ -214,7 +229,8 @@ class TunePage(QFrame):
     def _begin(self) -> None:
         chosen = self._alike.chosen()
         if chosen and self._run is None:
-            self._follow(TuneRequest(alike=chosen, encoder=str(self._base.currentData() or "")))
+            base, changes_layers = str(self._base.currentData() or ""), self._layers.isChecked()
+            self._follow(TuneRequest(alike=chosen, encoder=base, changes_layers=changes_layers))
 
     def _go_on(self) -> None:
         if self._run is None:
@@ -362,6 +378,7 @@ class TunePage(QFrame):
         is_finished = options is not None and options.result is not None and not is_running
         has_photos = options is not None and options.photos > 0
         self._alike.set_locked(is_running)
+        self._layers.setEnabled(not is_running)
         self._base.setEnabled(not is_running and self._base.count() > 0)
         self._start.setVisible(not is_running)
         self._start.setText(" " + (self.tr("Start anew") if is_stopped or is_finished else self.tr("Start")))
