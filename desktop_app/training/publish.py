@@ -95,6 +95,7 @@ def _as_stored(model: FaceAutoencoder, tensors: dict[str, Tensor]) -> FaceAutoen
             }
         )
     model.w_avg.copy_(tensors["latent_avg"].float())
+    model.dtype = torch.float32
     return model
 
 

@@ -153,6 +153,17 @@ def test_published_model_loads_inverts_and_matches_its_card(tmp_path: Path, face
     for key, value in model.generator.state_dict().items():
         assert torch.equal(again.model.generator.state_dict()[key], value), key
     assert torch.equal(again.average.w_avg, model.w_avg)
+    larger = GeneratorTraining(
+        replace(TINY, size=64, encoder_px=32, channels={**TINY.channels, "64": 8}),
+        faces,
+        RunFolder(tmp_path / "larger"),
+    )
+    larger.start_from(store, "restyle_psp.test")
+    small_image = again.model.start(1)[0]
+    with torch.no_grad():
+        expected = larger.model.generator.to_rgbs[-1].upsample(small_image)
+    difference = larger.model.start(1)[0] - larger.model.generator.to_rgbs[-1].bias - expected
+    assert difference.abs().max() < 1e-5, "a grown model begins as the enlarged old one"
     card.weights_file.write_bytes(card.weights_file.read_bytes()[:-10])
     with pytest.raises(WeightsError, match="SHA-256"):
         load_inversion_model(
