@@ -45,6 +45,7 @@ def _generator(size: int, dtype: str) -> Callable[[], object]:
     for name, values in generator.named_parameters():
         if name.endswith("noise.weight"):  # a trained one adds noise
             values.fill_(0.1)
+    generator.arrange()
     codes = torch.randn(1, generator.n_latent, generator.style_dim)
     return lambda: generator.synthesize(codes, dtype=getattr(torch, dtype))
 
@@ -62,6 +63,7 @@ def _model(size: int, dtype: str, encoder_type: str) -> object:
     shape = EncoderShape(n_styles=generator.n_latent, input_nc=input_nc)
     encoder = create_encoder(encoder_type, shape).eval().requires_grad_(False)
     encoder.to(memory_format=torch.channels_last)
+    generator.arrange()
     model = InversionModel(
         name="benchmark",
         generator=generator,

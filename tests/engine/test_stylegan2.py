@@ -91,6 +91,21 @@ def test_strips_render_what_the_plain_path_renders(size: int, strip_bytes: int) 
 
 
 @pytest.mark.usefixtures("no_grad")
+def test_arranged_weights_render_the_same_and_keep_their_keys() -> None:
+    generator, arranged = tiny(64), tiny(64)
+    arranged.arrange()
+    assert arranged.convs[0].conv.weight[0].transpose(0, 1).is_contiguous(memory_format=torch.channels_last)
+    w_plus = torch.randn(1, generator.n_latent, 16)
+    for codes in (w_plus, w_plus.expand(2, -1, -1)):
+        assert torch.allclose(generator.synthesize(codes), arranged.synthesize(codes), atol=1e-5)
+    ours = arranged.state_dict()
+    assert all(torch.equal(ours[key], value) for key, value in generator.state_dict().items())
+    fresh = tiny(64, seed=3)
+    fresh.load_state_dict(ours, strict=True)
+    assert torch.allclose(fresh.synthesize(w_plus), arranged.synthesize(w_plus), atol=1e-5)
+
+
+@pytest.mark.usefixtures("no_grad")
 def test_strips_notice_that_weights_changed() -> None:
     generator = tiny(64)
     w_plus = torch.randn(1, generator.n_latent, 16)

@@ -62,6 +62,26 @@ def imported(file: Path, folder: Path) -> tuple[ModelCard, dict[str, Tensor], di
     return card, ModelStore(folder / "none", folder).tensors(card), done
 
 
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="told by Linux alone")
+def test_what_was_written_does_not_stay_in_memory(tmp_path: Path) -> None:
+    values = torch.randn(1 << 24)  # 64 MB
+    torch.save({"a": values}, tmp_path / "x.pt")
+
+    def resident_mb() -> int:
+        status = Path("/proc/self/status").read_text(encoding="ascii")
+        return int(status.partition("RssFile:")[2].split()[0]) // 1024
+
+    content = read_content(tmp_path / "x.pt")
+    assert isinstance(content.root, dict)
+    loaded = content.root["a"].load()
+    before = resident_mb()
+    assert torch.equal(loaded, values)
+    read = resident_mb()
+    content.release()
+    assert read - before >= 60 and read - resident_mb() >= 60
+    assert torch.equal(loaded, values)
+
+
 # --- inversion models -----------------------------------------------------------------------------
 
 

@@ -171,6 +171,7 @@ def build_inversion_model(
     for network in (generator, encoder):
         network.eval().requires_grad_(False).to(device)
     encoder.to(memory_format=torch.channels_last)
+    generator.arrange()
     return InversionModel(
         name=card.name,
         generator=generator,

@@ -164,51 +164,66 @@ class StripSynthesis:
         maps: Sequence[Tensor | None],
         keep: bool,
     ) -> Tensor:
-        """One resolution; adds into `rgb` and returns the new map (empty when not kept)."""
+        """One resolution; adds into `rgb` and returns the new map (its last strip when not kept)."""
         up = self._folded(block[0], styles[0], maps[0], x.dtype)
         same = self._folded(block[1], styles[1], maps[1], x.dtype)
         rgb_weight, rgb_bias = self._rgb_weight(block[2], styles[2], x.dtype)
-        kernel = block[0].conv.blur.kernel
         side, channels = rgb.shape[-1], same.weight.shape[0]
-        size = (1, channels, side, side) if keep else (0, 0, 0, 0)
-        out = torch.empty(size, dtype=x.dtype, memory_format=torch.channels_last)
-        height = max(4, self._strip_bytes // (channels * side * x.element_size()))
+        kernel = _per_channel(block[0].conv.blur.kernel, same.weight)
+        height = min(max(4, self._strip_bytes // (channels * side * x.element_size())), side)
+        # rows top - 1 .. bottom of the upsampled map; the last two serve the next strip as well
+        window = _empty(channels, height + 2, side, like=x)
+        out = _empty(channels, side, side, like=x) if keep else _empty(channels, height, side, like=x)
         for top in range(0, side, height):
             bottom = min(top + height, side)
-            u = _upsampled_rows(x, up, kernel, first=top - 1, end=bottom + 1)
-            y = F.conv2d(u, same.weight, same.bias, padding=(0, 1))
-            y = _activate(y, _rows(same.noise, top, bottom), same.strength)
-            rgb[:, :, top:bottom] += F.conv2d(y, rgb_weight).float() + rgb_bias
-            if keep:
-                out[:, :, top:bottom] = y
+            if top == 0:
+                window[:, :, 0] = 0
+            else:
+                window[:, :, :2] = window[:, :, height:]
+            first, end = (0 if top == 0 else top + 1), min(bottom + 1, side)
+            at = first - top + 1
+            _upsampled_rows(x, up, kernel, first=first, out=window[:, :, at : at + end - first])
+            if bottom == side:
+                window[:, :, side - top + 1] = 0
+            y = F.conv2d(window[:, :, : bottom - top + 2], same.weight, same.bias, padding=(0, 1))
+            place = out[:, :, top:bottom] if keep else out[:, :, : bottom - top]
+            _activate_into(place, y, _rows(same.noise, top, bottom), same.strength)
+            rgb[:, :, top:bottom] += F.conv2d(place, rgb_weight).float() + rgb_bias
         return out
 
 
-def _upsampled_rows(x: Tensor, layer: _Layer, kernel: Tensor, *, first: int, end: int) -> Tensor:
-    """Rows `first`..`end - 1` of an upsampling layer's output; rows outside the map are zero.
+def _empty(channels: int, height: int, width: int, *, like: Tensor) -> Tensor:
+    return torch.empty((1, channels, height, width), dtype=like.dtype, memory_format=torch.channels_last)
+
+
+def _upsampled_rows(x: Tensor, layer: _Layer, kernel: Tensor, *, first: int, out: Tensor) -> None:
+    """Rows of an upsampling layer's output, written into `out`.
 
     Args:
         x: The whole input map, (1, C, h, w); the output has 2h rows.
         layer: Folded weights.
-        kernel: Blur kernel.
-        first: First wanted row, at least -1.
-        end: One past the last wanted row, at most 2h + 1.
+        kernel: Blur kernel of every channel.
+        first: First wanted row.
+        out: (1, C', rows, 2w): as many rows from there on, all inside the map.
     """
-    h = x.shape[2]
-    row, stop = max(first, 0), min(end, 2 * h)
+    h, end = x.shape[2], first + out.shape[2]
     # output row r of the blur reads rows r - 1 .. r + 2 of the transposed convolution (2h + 1 rows)
-    need, need_end = row - 1, stop + 2
+    need, need_end = first - 1, end + 2
     has, has_end = max(need, 0), min(need_end, 2 * h + 1)
     low, low_end = max(0, (has - 1) // 2), min(h, (has_end - 1) // 2 + 1)
     t = F.conv_transpose2d(x[:, :, low:low_end], layer.weight, stride=2)
     t = t[:, :, has - 2 * low : has_end - 2 * low]
     if has > need or need_end > has_end:
         t = F.pad(t, (0, 0, has - need, need_end - has_end))
-    y = F.conv2d(t, _per_channel(kernel, t), layer.bias, padding=(0, 1), groups=t.shape[1])
-    y = _activate(y, _rows(layer.noise, row, stop), layer.strength)
-    if row > first or end > stop:
-        y = F.pad(y, (0, 0, row - first, end - stop))
-    return y
+    y = F.conv2d(t, kernel, layer.bias, padding=(0, 1), groups=t.shape[1])
+    _activate_into(out, y, _rows(layer.noise, first, end), layer.strength)
+
+
+def _activate_into(out: Tensor, y: Tensor, noise: Tensor | None, strength: float) -> None:
+    """Noise and leaky ReLU; `y` is used up."""
+    if noise is not None and strength != 0.0:
+        y.add_(noise.to(y.dtype), alpha=strength)
+    torch.ops.aten.leaky_relu.out(y, LEAK, out=out)
 
 
 def _activate(y: Tensor, noise: Tensor | None, strength: float) -> Tensor:

@@ -153,6 +153,21 @@ class ModulatedConv(nn.Module):
         if upsample:
             self.blur = Blur(4.0, padding=1)
 
+    @torch.no_grad()
+    def arrange(self) -> None:
+        """Lay the weight out in memory as convolutions over channels-last maps read it.
+
+        The same numbers under the same key. Otherwise a convolution brings them into this order at
+        every call: measured 3.0 -> 1.4 ms (8.0 -> 1.8 ms upsampling) for 512 maps of 4x4.
+        """
+        weight = self.weight[0]
+        if self.upsample:
+            turned = weight.transpose(0, 1).contiguous(memory_format=torch.channels_last)
+            weight = turned.transpose(0, 1)
+        else:
+            weight = weight.contiguous(memory_format=torch.channels_last)
+        self.weight.data = weight[None]
+
     def effective_weight(self) -> Tensor:
         """The weight, (out, in, k, k), with a low-rank change when one is attached.
 
@@ -296,6 +311,12 @@ class Generator(nn.Module):
         ups = [layer for layer in self.convs if isinstance(layer, StyledConv)]
         rgbs = [layer for layer in self.to_rgbs if isinstance(layer, ToRGB)]
         return list(zip(ups[::2], ups[1::2], rgbs, strict=True))
+
+    def arrange(self) -> None:
+        """Lay all convolution weights out for speed, in place; nothing else changes."""
+        for module in self.modules():
+            if isinstance(module, ModulatedConv):
+                module.arrange()
 
     def registered_noise(self) -> list[Tensor | None]:
         """The noise maps of the checkpoint, one a layer: reproducible images."""

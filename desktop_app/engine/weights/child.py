@@ -30,6 +30,8 @@ LOG_NAME = "child.log"
 
 _MB = 1 << 20
 _READ_CHUNK = 1 << 22
+# The file is mapped: what was written already need not stay in memory.
+_RELEASE_EVERY = 64 * _MB
 # Beside the mapped file: PyTorch's own work, one tensor at a time and its checked copy.
 WORK_BYTES = 1536 * _MB
 LARGEST_GROWTH = 4  # half-precision files double; nothing published grows more
@@ -122,7 +124,13 @@ def convert_content(
 
     converted = convert(recognise(content), label=order.label)
 
+    released = 0
+
     def on_part(done: int, total: int) -> None:
+        nonlocal released
+        if done - released >= _RELEASE_EVERY:
+            content.release()
+            released = done
         report({"progress": done, "total": total, "text": "Writing the weights"})
 
     written = write_safetensors(order.folder / WEIGHTS_NAME, converted.tensors, on_part=on_part)

@@ -9,9 +9,12 @@ from __future__ import annotations
 import ast
 import mmap
 import struct
+import sys
 import zipfile
 import zlib
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from desktop_app.engine.weights.import_names import (
@@ -48,10 +51,12 @@ class Content:
     Attributes:
         root: The top-level value: dictionaries, lists, plain values, tensors, records.
         container: `torch`, `pickle`, `npy` or `npz`.
+        release: Gives back the memory of what was read so far; it is read again when it is needed.
     """
 
     root: object
     container: str
+    release: Callable[[], None] = lambda: None
 
 
 def check_head(file: Path) -> None:
@@ -82,13 +87,21 @@ def read_content(file: Path) -> Content:
     check_head(file)
     with file.open("rb") as handle:
         # A private copy-on-write mapping: tensors may be views of it, the file never changes.
-        data = memoryview(mmap.mmap(handle.fileno(), 0, access=mmap.ACCESS_COPY))
+        mapping = mmap.mmap(handle.fileno(), 0, access=mmap.ACCESS_COPY)
+    data = memoryview(mapping)
     kind = _container(bytes(data[:512]))
     if kind == "zip":
-        return _read_zip(file, data)
-    if kind == "npy":
-        return Content(read_npy(data), "npy")
-    return _read_pickle(data)
+        content = _read_zip(file, data)
+    elif kind == "npy":
+        content = Content(read_npy(data), "npy")
+    else:
+        content = _read_pickle(data)
+    return replace(content, release=partial(_release, mapping))
+
+
+def _release(mapping: mmap.mmap) -> None:
+    if sys.platform == "linux":  # elsewhere the advice is not taken, or is none
+        mapping.madvise(mmap.MADV_DONTNEED)
 
 
 def _container(head: bytes) -> str:
