@@ -17,6 +17,7 @@ from desktop_app.core.errors import WeightsError
 from desktop_app.engine.invert.domains import DomainPreset, preset_named
 from desktop_app.engine.networks.restyle_encoders import ENCODERS, EncoderShape, create_encoder
 from desktop_app.engine.networks.stylegan2 import EqualLinear, Generator
+from desktop_app.engine.weights.converted import NoArithmetic
 from desktop_app.engine.weights.store import ModelCard, ModelStore, load_strict
 
 ARCHITECTURE = "restyle"
@@ -155,12 +156,18 @@ def build_inversion_model(
 ) -> InversionModel:
     """Build the networks a card describes and fill them, strictly.
 
+    Args:
+        card: The card.
+        tensors: The weights; taken over and emptied, so that a large model is never in memory twice.
+        device: Where to.
+
     Raises:
         WeightsError: The card or the weights do not fit.
     """
-    with torch.device("meta"):  # no memory and no time for values that are replaced
+    with torch.device("meta"), NoArithmetic():  # no memory and no time for values that are replaced
         generator, encoder, shape = networks_of(card)
-    tensors = {k: v.float() if v.is_floating_point() else v for k, v in tensors.items()}
+    for key, values in tensors.items():
+        tensors[key] = values.float() if values.is_floating_point() else values
     average = tensors.get("latent_avg")
     if average is None:
         raise WeightsError(f"The weights of '{card.name}' hold no 'latent_avg'.")
@@ -168,6 +175,7 @@ def build_inversion_model(
         raise WeightsError(f"The average code of '{card.name}' holds values that are no numbers.")
     for network, prefix, what in ((generator, "decoder.", "generator"), (encoder, "encoder.", "encoder")):
         load_strict(network, _below(tensors, prefix), what=f"the {what} of '{card.name}'", assign=True)
+    tensors.clear()
     for network in (generator, encoder):
         network.eval().requires_grad_(False).to(device)
     encoder.to(memory_format=torch.channels_last)

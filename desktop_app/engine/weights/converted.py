@@ -43,7 +43,7 @@ class Converted:
     notes: tuple[str, ...] = ()
 
 
-class _NoArithmetic(TorchFunctionMode):
+class NoArithmetic(TorchFunctionMode):
     """Answers the arithmetic of constructors by size alone.
 
     Without it the first division of numbers that do not exist (device `meta`) loads PyTorch's compiler,
@@ -69,7 +69,7 @@ _ELEMENTWISE = (Tensor.__truediv__, Tensor.__mul__, Tensor.__rmul__, Tensor.div,
 
 def shapes_of(build: Callable[[], nn.Module]) -> dict[str, tuple[int, ...]]:
     """Names and sizes of a network's state; the network is built without memory for its numbers."""
-    with torch.device("meta"), _NoArithmetic():
+    with torch.device("meta"), NoArithmetic():
         module = build()
     return {key: tuple(value.shape) for key, value in module.state_dict().items()}
 

@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Any
 
 import safetensors.torch
-from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from desktop_app.core.errors import ResourceError, WeightsError, display_path
 from desktop_app.core.types import ModelInfo
+from desktop_app.engine.weights.safetensors_file import DamagedFile, read_safetensors
 
 _log = logging.getLogger(__name__)
 
@@ -119,20 +119,21 @@ class ModelStore:
         try:
             stat = file.stat()
             mark = (str(file), stat.st_size, stat.st_mtime_ns)
-            if mark not in self._verified:
-                if file_digest(file) != card.sha256:
-                    raise WeightsError(
-                        f"The weights {file.name} do not match their card (SHA-256 differs).",
-                        "Install or import the model again.",
-                    )
-                self._verified.add(mark)
-            return safetensors.torch.load_file(file)
+            is_known = mark in self._verified
+            tensors, digest = read_safetensors(file, with_digest=not is_known)
+            if not is_known and digest != card.sha256:
+                raise WeightsError(
+                    f"The weights {file.name} do not match their card (SHA-256 differs).",
+                    "Install or import the model again.",
+                )
+            self._verified.add(mark)
+            return tensors
         except FileNotFoundError as error:
             raise WeightsError(
                 f"The weights {file.name} of model '{card.name}' are missing.",
                 "Install or import the model again.",
             ) from error
-        except (OSError, SafetensorError) as error:
+        except (OSError, DamagedFile) as error:
             raise WeightsError(f"The weights {display_path(file)} cannot be read: {error}.") from error
 
     def infos(self) -> list[ModelInfo]:
