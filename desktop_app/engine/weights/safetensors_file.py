@@ -85,7 +85,7 @@ def _numbers(handle: BinaryIO, entry: dict[str, Any]) -> Tensor:
     """The bytes of one tensor."""
     first, end = entry["data_offsets"]
     values = torch.empty(end - first, dtype=torch.uint8)
-    view = memoryview(values.numpy())
+    view = values.numpy().data
     done = 0
     while done < len(view):
         count = handle.readinto(view[done:])  # type: ignore[attr-defined]
