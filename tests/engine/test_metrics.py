@@ -12,12 +12,13 @@ import torch
 from torch import Tensor
 
 from desktop_app.core.types import FloatArray, Image
+from desktop_app.engine.metrics import identity
 from desktop_app.engine.metrics.codes import delta_norm, row_spread, w_norm
 from desktop_app.engine.metrics.identity import contrastive_meter, identity_meter, load_recognition
 from desktop_app.engine.metrics.l2 import l2, l2_each
 from desktop_app.engine.metrics.lpips import comparable, load_lpips, lpips_each
 from desktop_app.engine.metrics.ms_ssim import level_count, ms_ssim_each
-from desktop_app.engine.networks.arcface import ArcFace
+from desktop_app.engine.networks.arcface import ArcFace, curricular_face, face_part
 from desktop_app.engine.networks.lpips_net import Lpips, convert_published
 from desktop_app.engine.networks.vgg16 import Vgg16Features
 from desktop_app.engine.weights.store import ModelCard, ModelStore, write_model
@@ -218,3 +219,53 @@ def test_norms_of_codes() -> None:
     deltas = [np.linalg.norm(w_plus[:, i].numpy() - w_plus[:, 0].numpy(), axis=1).mean() for i in (1, 2)]
     assert float(delta_norm(w_plus, stage=2)) == pytest.approx(float(sum(deltas)), rel=1e-5)
     assert torch.equal(row_spread(w_plus[:, :1].expand(-1, 4, -1)), torch.zeros(3))
+
+
+def write_recognition(folder: Path, name: str, architecture: str, network: ArcFace) -> None:
+    card = ModelCard(
+        name=name,
+        role="metric",
+        architecture=architecture,
+        config={},
+        title="",
+        licence="",
+        sources="",
+        sha256="",
+        bytes=0,
+        folder=folder,
+    )
+    write_model(card, network.state_dict())
+
+
+def test_curricular_face_goes_before_arcface(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    small = {"units": (1, 1, 1, 1), "widths": (4, 4, 4, 4), "embedding_size": 8}
+    builders = {
+        "ir_101_112": (lambda: ArcFace(**small, is_curricular=True), "CurricularFace"),
+        "ir_se50_112": (lambda: ArcFace(**small), "ArcFace"),
+    }
+    monkeypatch.setattr(identity, "NETWORKS", builders)
+    store = ModelStore(tmp_path / "none", tmp_path)
+    write_recognition(tmp_path, "a.arc", "ir_se50_112", builders["ir_se50_112"][0]())
+    found = load_recognition(store, device=torch.device("cpu"))
+    assert found is not None and found.name == "ArcFace (a.arc)" and found.is_recognition
+    write_recognition(tmp_path, "b.curricular", "ir_101_112", builders["ir_101_112"][0]())
+    found = load_recognition(store, device=torch.device("cpu"))
+    assert found is not None and found.name == "CurricularFace (b.curricular)"
+    faces = torch.rand(2, 3, 64, 64) * 2 - 1
+    assert torch.allclose(found.similarity_each(faces, faces), torch.ones(2), atol=1e-5)
+
+
+def test_curricular_face_has_the_official_layout() -> None:
+    with torch.device("meta"):
+        keys = curricular_face().state_dict()
+    assert {k.split(".")[1] for k in keys if k.startswith("body.")} == {str(k) for k in range(49)}
+    assert not any("res_layer.5" in key or "fc1" in key for key in keys)  # no squeeze-excite
+    assert "output_layer.4.running_mean" in keys and "output_layer.4.weight" not in keys
+    assert keys["output_layer.3.weight"].shape == (512, 512 * 7 * 7)
+
+
+def test_the_face_part_is_what_recognition_is_shown() -> None:
+    picture = torch.arange(256.0).view(1, 1, 256, 1).expand(1, 3, 256, 256)
+    part = face_part(picture)
+    assert part.shape == (1, 3, 188, 188)
+    assert float(part[0, 0, 0, 0]) == 35 and float(part[0, 0, -1, 0]) == 222
