@@ -23,8 +23,8 @@ def register(subparsers: _Subparsers) -> None:
         "import",
         help="bring a published weights file into the models",
         description="Bring a published weights file into the models: ReStyle, pSp and e4e checkpoints, "
-        "StyleGAN2 generators (.pt, NVIDIA .pkl), edit directions, ResNet-50 encoders. What it is gets told "
-        "from its contents; nothing inside of it is ever run.",
+        "StyleGAN2 generators (.pt, NVIDIA .pkl), edit directions, ResNet-50 encoders, ArcFace. "
+        "What it is gets told from its contents; nothing inside of it is ever run.",
     )
     importing.add_argument("file", type=Path, metavar="FILE", help="the weights file")
     importing.add_argument(

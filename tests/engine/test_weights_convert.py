@@ -19,6 +19,9 @@ from desktop_app.engine.embed.registry import load_embedder
 from desktop_app.engine.embed.resnet50_encoder import build_resnet50
 from desktop_app.engine.invert.model import build_inversion_model
 from desktop_app.engine.invert.restyle import invert
+from desktop_app.engine.metrics import identity
+from desktop_app.engine.networks.arcface import ArcFace
+from desktop_app.engine.weights import convert_recognition
 from desktop_app.engine.weights.child import WEIGHTS_NAME, ImportOrder, convert_content
 from desktop_app.engine.weights.convert_generator import average_code, generator_shape
 from desktop_app.engine.weights.converted import shapes_of
@@ -80,6 +83,36 @@ def test_what_was_written_does_not_stay_in_memory(tmp_path: Path) -> None:
     content.release()
     assert read - before >= 60 and read - resident_mb() >= 60
     assert torch.equal(loaded, values)
+
+
+# --- face recognition ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("is_curricular", "architecture"), [(False, "ir_se50_112"), (True, "ir_101_112")])
+def test_recognition_networks_are_told_by_their_blocks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_curricular: bool, architecture: str
+) -> None:
+    small = {"units": (1, 1, 1, 1), "widths": (4, 4, 4, 4), "embedding_size": 8}
+    networks = {
+        "ir_101_112": (lambda: ArcFace(**small, is_curricular=True), "CurricularFace"),
+        "ir_se50_112": (lambda: ArcFace(**small), "ArcFace"),
+    }
+    monkeypatch.setattr(identity, "NETWORKS", networks)
+    monkeypatch.setattr(convert_recognition, "NETWORKS", networks)
+    network = ArcFace(**small, is_curricular=is_curricular).eval()
+    state = {k: v for k, v in network.state_dict().items() if not k.endswith("num_batches_tracked")}
+    torch.save(state, tmp_path / "any name.pth")
+    card, _, _ = imported(tmp_path / "any name.pth", tmp_path / "out")
+    assert (card.role, card.architecture) == ("metric", architecture)
+    meter = identity.load_recognition(ModelStore(tmp_path / "none", tmp_path / "out"), device=CPU)
+    assert meter is not None and meter.is_recognition
+    faces = torch.rand(2, 3, 64, 64) * 2 - 1
+    with torch.no_grad():
+        assert torch.allclose(meter.embed(faces), network.embed_aligned(faces), atol=1e-6)
+    state.pop("output_layer.3.bias")
+    torch.save(state, tmp_path / "part.pth")
+    with pytest.raises(ImportRefused, match=r"output_layer\.3\.bias"):
+        imported(tmp_path / "part.pth", tmp_path / "out2")
 
 
 # --- inversion models -----------------------------------------------------------------------------

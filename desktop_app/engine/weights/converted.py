@@ -21,7 +21,7 @@ class Converted:
     """A model as it will be written.
 
     Attributes:
-        role: `inversion`, `generator`, `directions` or `encoder`.
+        role: `inversion`, `generator`, `directions`, `encoder` or `metric`.
         architecture: Builder that understands `config`.
         stem: First part of the model's name.
         tag: Second part; empty: the file's own name is used.

@@ -25,6 +25,7 @@ class FileKind(StrEnum):
     DIRECTIONS = "directions"
     COMPONENTS = "components"
     RESNET50 = "resnet50"
+    RECOGNITION = "recognition"
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -58,13 +59,15 @@ def recognise(content: Content) -> Recognised:
     if content.container in ("npy", "npz"):
         found = _directions(root)
     elif isinstance(root, dict):
-        found = _inversion(root) or _generator(root) or _nvidia(root) or _directions(root) or _resnet(root)
+        found = _inversion(root) or _generator(root) or _nvidia(root) or _directions(root)
+        found = found or _recognition(root) or _resnet(root)
     else:
         found = _nvidia(root) or _directions(root)
     if found is None:
         raise ImportRefused(
             f"holds no model of a kind that is known here{_keys_shown(root)}",
-            "Known are ReStyle, pSp and e4e, StyleGAN2 generators, edit directions, and ResNet-50 encoders.",
+            "Known are ReStyle, pSp and e4e, StyleGAN2 generators, edit directions, ResNet-50 encoders, and "
+            "the face recognition networks ArcFace and CurricularFace.",
         )
     return found
 
@@ -173,6 +176,16 @@ def _is_direction(tensor: TensorRef) -> bool:
         return False
     rows = shape[-2] if len(shape) > 1 else 1
     return 1 <= rows <= 18 and shape[-1] in (32, 64, 128, 256, 512)
+
+
+def _recognition(root: dict[object, object]) -> Recognised | None:
+    for candidate in (root, root.get("state_dict")):
+        tensors = tensors_of(candidate)
+        if "module.input_layer.0.weight" in tensors:
+            tensors = without_prefix(tensors, "module.")
+        if {"input_layer.0.weight", "body.0.res_layer.1.weight", "output_layer.3.weight"} <= set(tensors):
+            return Recognised(FileKind.RECOGNITION, tensors)
+    return None
 
 
 # Where published encoders keep the network that matters, best first; "" is a plain state dict.
