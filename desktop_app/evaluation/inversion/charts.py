@@ -20,6 +20,8 @@ MARK_PX = 4.2
 MANY_POINTS = 12
 # The vertical axis reaches this share of the means' range beyond them, for the bars.
 ROOM = 0.3
+# From this ratio of largest to smallest on, a logarithmic axis has ticks at 1, 2, 5 and their tens.
+WIDE_RANGE = 2.5
 INK, FAINT = "#5b6470", "#e4e7eb"
 
 
@@ -172,13 +174,14 @@ def _x_ticks(chart: Chart, points: Sequence[Point]) -> list[float]:
 def _y_ticks(chart: Chart, points: Sequence[Point]) -> list[float]:
     """From the means, with some room for the bars of spread."""
     low, high = min(p.y for p in points), max(p.y for p in points)
-    if chart.is_log_y:
+    if chart.is_log_y and high > WIDE_RANGE * low:
         return log_ticks(max(low, 1e-6), max(high, 1e-6))
     if any(p.spread > 0 for p in points):
         room = ROOM * (high - low)
-        low = max(low - room, min(low, min(p.y - p.spread for p in points)))
-        high = min(high + room, max(high, max(p.y + p.spread for p in points)))
-    return nice_ticks(min(0.0, low) if chart.starts_at_zero else low, high)
+        low = max(low - room, min(p.y - p.spread for p in points))
+        high = min(high + room, max(p.y + p.spread for p in points))
+    ticks = nice_ticks(min(0.0, low) if chart.starts_at_zero else low, high)
+    return [tick for tick in ticks if tick > 0] if chart.is_log_y else ticks
 
 
 def _axes(

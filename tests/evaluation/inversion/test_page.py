@@ -12,7 +12,17 @@ import pytest
 
 from desktop_app.core.errors import UserInputError
 from desktop_app.engine.weights.store import ModelStore
-from desktop_app.evaluation.inversion.charts import Chart, Point, Series, draw, log_ticks, nice_ticks
+from desktop_app.evaluation.inversion.charts import (
+    BOTTOM,
+    HEIGHT,
+    TOP,
+    Chart,
+    Point,
+    Series,
+    draw,
+    log_ticks,
+    nice_ticks,
+)
 from desktop_app.evaluation.inversion.meters import Meters
 from desktop_app.evaluation.inversion.page import page
 from desktop_app.evaluation.inversion.page_style import picture_address
@@ -136,6 +146,28 @@ def test_ticks_are_round_and_enclose() -> None:
         ticks = nice_ticks(low, high)
         assert ticks[0] <= low * (1 - 1e-9 if low < 0 else 1 + 1e-9)
         assert ticks[-1] >= high * (1 - 1e-9) and 3 <= len(ticks) <= 9
+
+
+def test_a_narrow_logarithmic_axis_still_has_ticks() -> None:
+    points = (Point(1.0, 0.034, "a", 0.004), Point(2.0, 0.031, "b", 0.02))
+    svg = draw(Chart("t", "x", "y", (Series("s", 0, points),), is_log_y=True, starts_at_zero=False), 1)
+    texts = [element.text for element in ElementTree.fromstring(svg).iter("text")]
+    values = [float(text) for text in texts if text and re.fullmatch(r"0\.03\d*", text)]
+    assert len(values) >= 4
+    wide = (Point(1.0, 0.5, "a"), Point(2.0, 0.01, "b"))
+    svg = draw(Chart("t", "x", "y", (Series("s", 0, wide),), is_log_y=True, starts_at_zero=False), 1)
+    texts = [element.text for element in ElementTree.fromstring(svg).iter("text")]
+    assert [text for text in texts if text in {"0.01", "0.02", "0.05", "0.1", "0.2", "0.5"}]
+
+
+@pytest.mark.parametrize("ratio", [1.0, 1.05, 1.7, 2.4, 2.6, 4.9, 30.0])
+def test_every_mark_lies_inside_a_logarithmic_chart(ratio: float) -> None:
+    for low in (0.0013, 0.012, 0.0299, 0.06):
+        points = (Point(1.0, low, "a", low), Point(2.0, low * ratio, "b", low))
+        chart = Chart("t", "x", "y", (Series("s", 0, points),), is_log_y=True, starts_at_zero=False)
+        root = ElementTree.fromstring(draw(chart, 1))
+        heights = [float(circle.attrib["cy"]) for circle in root.iter("circle")]
+        assert all(TOP - 0.1 <= height <= HEIGHT - BOTTOM + 0.1 for height in heights), (low, heights)
 
 
 def test_small_pictures_are_kept_exactly() -> None:
