@@ -37,6 +37,7 @@ from ui.inversion.inversion_page import InversionPage
 from ui.job_center import JobCenter, Runner
 from ui.learning.classes_marking import ClassMarking
 from ui.learning.classes_page import ClassesPage
+from ui.learning.compare_opening import CompareOpening
 from ui.learning.group_marking import GroupMarking
 from ui.learning.map_page import MapPage
 from ui.learning.tune_page import TunePage
@@ -214,6 +215,9 @@ class MainWindow(QMainWindow):
         self._connect_learning()
 
     def _connect_learning(self) -> None:
+        self._comparing = CompareOpening(self._jobs, self, query=self._library.searched_photo)
+        for actions in (self._library.photo_actions, self._map.photo_actions):
+            actions.extend(self._comparing.extend_menu)
         self._library.photo_actions.extend(self._class_marking.extend_menu)
         self._class_marking.notice.connect(self._notify)
         self._classes.notice.connect(self._notify)

@@ -29,6 +29,13 @@ from desktop_app.core.common_types import (
     Urgency,
     read_only,
 )
+from desktop_app.core.compare_types import (
+    ComparePhotosRequest,
+    PhotoComparison,
+    PlaceMatch,
+    SharedColour,
+    SimilarityPart,
+)
 from desktop_app.core.face_types import (
     AlignedFace,
     DetectedFace,
@@ -134,6 +141,7 @@ __all__ = [
     "ClassInfo",
     "ClassList",
     "ClassesRequest",
+    "ComparePhotosRequest",
     "ComputeMapRequest",
     "ContinueRequest",
     "CreateClassRequest",
@@ -196,6 +204,7 @@ __all__ = [
     "PastePreview",
     "PastePreviewRequest",
     "PhotoBatch",
+    "PhotoComparison",
     "PhotoHit",
     "PhotoOrder",
     "PhotoPage",
@@ -205,6 +214,7 @@ __all__ = [
     "PhotoSource",
     "PhotoState",
     "PhotosRequest",
+    "PlaceMatch",
     "PreviewRequest",
     "ProbeNeighbours",
     "Progress",
@@ -221,6 +231,8 @@ __all__ = [
     "ReportResult",
     "SearchRequest",
     "SearchResult",
+    "SharedColour",
+    "SimilarityPart",
     "SwitchEncoderRequest",
     "TagsExported",
     "TuneOptions",

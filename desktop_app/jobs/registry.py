@@ -47,6 +47,7 @@ _USE_CASES: dict[type[object], UseCase] = {
     types.PhotosRequest: UseCase("page_photos", Urgency.HIGH, "Show photos"),
     types.MapRequest: UseCase("map_library", Urgency.NORMAL, "Load the map"),
     types.ComputeMapRequest: UseCase("map_library", Urgency.LOW, "Compute the map"),
+    types.ComparePhotosRequest: UseCase("compare_photos", Urgency.HIGH, "Compare photos"),
     types.WarmUpRequest: UseCase("warm_up", Urgency.LOW, "Load the engine"),
     types.ModelsRequest: UseCase("list_models", Urgency.NORMAL, "List models"),
     types.ImportModelRequest: UseCase("import_model", Urgency.NORMAL, "Import a model"),

@@ -93,6 +93,12 @@ class CataloguePage(DropArea):
         """What the context menus offer."""
         return self._actions
 
+    def searched_photo(self) -> PhotoRow | None:
+        """The photo of the library whose neighbours are on the screen, or None."""
+        query = self._similar.query
+        is_shown = self._stack.currentWidget() is self._similar
+        return query.photo if is_shown and query is not None else None
+
     # --- what the main window calls -------------------------------------------------------------------
 
     def load(self) -> None:

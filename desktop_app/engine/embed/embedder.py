@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from desktop_app.core.types import FloatArray, Image
 from desktop_app.engine.device import memory_errors_translated
-from desktop_app.engine.embed.preprocessing import Preprocessing
+from desktop_app.engine.embed.preprocessing import Fit, Preprocessing
 from desktop_app.engine.image_tensor import images_to_tensor
 
 
@@ -73,6 +73,18 @@ class Embedder:
     def embedding_size(self) -> int:
         """Length D of an embedding."""
         return self._facts.embedding_size
+
+    def to_input(self, batch: Image) -> Tensor:
+        """What the network takes: (B, input_px, input_px, 3) uint8 of `prepare` -> (B, 3, S, S)."""
+        return self.normalised(images_to_tensor(batch).to(self._device))
+
+    def seen_box(self, image: Image) -> tuple[float, float, float, float]:
+        """The part of a picture that the network sees: left, top, width, height as shares of it."""
+        if self._preprocessing.fit is Fit.SQUEEZE:
+            return 0.0, 0.0, 1.0, 1.0
+        height, width = image.shape[:2]
+        side = min(height, width) * self._preprocessing.crop_share
+        return (1 - side / width) / 2, (1 - side / height) / 2, side / width, side / height
 
     @property
     def input_px(self) -> int:

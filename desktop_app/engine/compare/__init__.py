@@ -1,0 +1,1 @@
+"""Two photos side by side: where they match, and why an encoder finds them alike."""

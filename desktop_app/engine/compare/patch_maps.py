@@ -1,0 +1,200 @@
+"""Feature maps of an encoder, their patches compared between two photos, and what a similarity is made of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F  # noqa: N812
+from torch import Tensor, nn
+
+from desktop_app.core.types import FloatArray, Image
+from desktop_app.engine.embed.embedder import Embedder
+from desktop_app.engine.embed.photo_encoder import PhotoEncoder
+from desktop_app.engine.embed.resnet50_encoder import ResNet50
+from desktop_app.engine.embed.tower import TowerEncoder
+from desktop_app.engine.embed.tuned_encoder import TunedNetwork
+from desktop_app.engine.networks.colour_histogram import colour_histogram
+from desktop_app.engine.networks.contrastive_heads import Whitening
+
+# Patches of the built-in encoder's maps are joined at this side: fine enough to point, coarse enough to mean.
+_GRID = 12
+_MATCHES = 6
+_LEAST_MATCH = 0.35
+_LEAST_APART = 2.0  # patches between two shown matches
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """Two places that look alike, as shares of width and height, and their similarity."""
+
+    first: tuple[float, float]
+    second: tuple[float, float]
+    similarity: float
+
+
+@dataclass(frozen=True, slots=True)
+class PairFacts:
+    """What was found of a pair.
+
+    Attributes:
+        similarity: Inner product of the embeddings.
+        heats: For each photo (h, w) in [0, 1]: how well each place finds its like in the other; None
+            where the encoder has no maps.
+        matches: The best pairs of places, the best first.
+        parts: Names of parts of the embedding and what each adds to the similarity; they add up to it.
+    """
+
+    similarity: float
+    heats: tuple[FloatArray, FloatArray] | None
+    matches: tuple[Match, ...]
+    parts: tuple[tuple[str, float], ...]
+
+
+def compare_pair(embedder: Embedder, first: Image, second: Image) -> PairFacts:
+    """Compare two pictures.
+
+    Args:
+        embedder: The encoder.
+        first: (H, W, 3) uint8.
+        second: (H, W, 3) uint8.
+    """
+    batch = np.stack([embedder.prepare(first), embedder.prepare(second)])
+    x, network = embedder.to_input(batch), embedder.network
+    embedding = embedder.embed_prepared(batch)
+    similarity = float(np.clip(embedding[0] @ embedding[1], -1.0, 1.0))
+    with torch.inference_mode():
+        maps = feature_map(network, x)
+        parts = similarity_parts(network, x, similarity=similarity)
+    if maps is None:
+        return PairFacts(similarity, None, (), parts)
+    heats, matches = match_patches(maps[0], maps[1])
+    return PairFacts(similarity, heats, matches, parts)
+
+
+def feature_map(network: object, x: Tensor) -> Tensor | None:
+    """A map of features, (B, C, h, w), or None where a network has none that is known."""
+    if isinstance(network, TunedNetwork):
+        return feature_map(network.base, x)
+    if isinstance(network, PhotoEncoder):
+        maps = network.backbone(x.contiguous(memory_format=torch.channels_last))
+        # The finest map holds edges only; the later ones know parts and forms.
+        return _joined(maps[1:] if len(maps) > 1 else maps)
+    if isinstance(network, TowerEncoder):
+        return feature_map(network.network, x)
+    if isinstance(network, ResNet50):
+        return _resnet50_map(network, x)
+    if isinstance(network, nn.Module) and hasattr(network, "forward_features"):
+        return _timm_map(network, x)
+    return None
+
+
+def match_patches(first: Tensor, second: Tensor) -> tuple[tuple[FloatArray, FloatArray], tuple[Match, ...]]:
+    """Each patch of one map against all of the other.
+
+    Args:
+        first: (C, h, w).
+        second: (C, h, w).
+
+    Returns:
+        Two heat maps, (h, w) in [0, 1], and the best mutual matches.
+    """
+    height, width = first.shape[1:]
+    flat = [one.float().flatten(1).T for one in (first, second)]  # (P, C)
+    # What all patches of both photos share tells nothing: only what differs from it is compared.
+    mean = torch.cat(flat).mean(dim=0)
+    a, b = (F.normalize(one - mean, dim=1, eps=1e-6) for one in flat)
+    similarity = a @ b.T
+    best_a, best_b = similarity.max(dim=1), similarity.max(dim=0)
+    heats = tuple(
+        best.values.clamp(0.0, 1.0).reshape(height, width).cpu().numpy().astype(np.float32)
+        for best in (best_a, best_b)
+    )
+    mutual = best_b.indices[best_a.indices] == torch.arange(len(a), device=a.device)
+    strength = torch.where(mutual, best_a.values, torch.full_like(best_a.values, -1.0))
+    matches: list[Match] = []
+    places: list[tuple[int, int]] = []
+    for number in torch.argsort(-strength).tolist():
+        if strength[number] < _LEAST_MATCH or len(matches) == _MATCHES:
+            break
+        spot = divmod(number, width)
+        if all(np.hypot(spot[0] - y, spot[1] - x) >= _LEAST_APART for y, x in places):
+            places.append(spot)
+            other = divmod(int(best_a.indices[number]), width)
+            matches.append(
+                Match(_share(spot, height, width), _share(other, height, width), float(strength[number]))
+            )
+    return (heats[0], heats[1]), tuple(matches)
+
+
+def similarity_parts(network: object, x: Tensor, *, similarity: float) -> tuple[tuple[str, float], ...]:
+    """What a similarity is made of, for encoders whose parts are known; the parts add up to it.
+
+    The learned half of the built-in encoder is linear in its pooled stages: each stage's share is its
+    part of one embedding times the other whole, meant over both ways.
+    """
+    if not isinstance(network, PhotoEncoder):
+        return ()
+    shape = network.embedding
+    parts: list[tuple[str, float]] = []
+    weight = shape.colour_weight**2 if shape.colour_size else 0.0
+    pieces = _stage_pieces(network, x)  # (S, 2, D)
+    whole = pieces.sum(dim=0)
+    scale = float(whole[0].norm() * whole[1].norm()) * (1.0 + weight)
+    for number, piece in enumerate(pieces):
+        added = float(piece[0] @ whole[1] + whole[0] @ piece[1]) / 2.0 / max(scale, 1e-12)
+        parts.append((f"stage {number + 1} of {len(pieces)}", added))
+    if weight:
+        colours = network.colour_whitening(colour_histogram(x))
+        parts.append(("colours", float(colours[0] @ colours[1]) * weight / (1.0 + weight)))
+    # Rounding of half-precision weights apart, the parts are the similarity; the rest is spread evenly.
+    rest = (similarity - sum(added for _, added in parts)) / len(parts)
+    return tuple((name, added + rest) for name, added in parts)
+
+
+def _stage_pieces(network: PhotoEncoder, x: Tensor) -> Tensor:
+    whitening: Whitening = network.whitening
+    features = network.features(x) - whitening.mean
+    pieces, start = [], 0
+    for one in network.backbone.shape.widths:
+        part = torch.zeros_like(features)
+        part[:, start : start + one] = features[:, start : start + one]
+        pieces.append(part @ whitening.matrix)
+        start += one
+    return torch.stack(pieces)
+
+
+def _joined(maps: list[Tensor]) -> Tensor:
+    """Maps of several stages at one size, each stage of the same strength."""
+    sized = [F.interpolate(one.float(), size=(_GRID, _GRID), mode="area") for one in maps]
+    return torch.cat([one / one.norm(dim=1).mean().clamp_min(1e-6) for one in sized], dim=1)
+
+
+def _resnet50_map(network: ResNet50, x: Tensor) -> Tensor:
+    y = network.maxpool(torch.relu(network.bn1(network.conv1(x))))
+    for name, group in network.named_children():
+        if name.startswith("layer"):
+            y = group(y)
+    return y
+
+
+def _timm_map(network: nn.Module, x: Tensor) -> Tensor | None:
+    """What timm calls features: maps, (B, h, w, C) maps of Swin-like models, or tokens of a ViT."""
+    features = network.forward_features(x)  # type: ignore[operator]
+    if not isinstance(features, Tensor):
+        return None
+    if features.ndim == 4:
+        is_last = features.shape[-1] == getattr(network, "num_features", -1) != features.shape[1]
+        return features.permute(0, 3, 1, 2) if is_last else features
+    if features.ndim != 3:
+        return None
+    tokens = features[:, int(getattr(network, "num_prefix_tokens", 0)) :]
+    side = round(tokens.shape[1] ** 0.5)
+    if side * side != tokens.shape[1]:
+        return None
+    return tokens.transpose(1, 2).reshape(len(tokens), -1, side, side)
+
+
+def _share(spot: tuple[int, int], height: int, width: int) -> tuple[float, float]:
+    return (spot[1] + 0.5) / width, (spot[0] + 0.5) / height

@@ -1,0 +1,62 @@
+"""The comparison of two photos of a library."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+from desktop_app.core.errors import UserInputError
+from desktop_app.core.types import ComparePhotosRequest, PhotoComparison, PhotoSource
+from desktop_app.engine.embed.embedder import Embedder, EmbedderFacts
+from desktop_app.engine.embed.preprocessing import Preprocessing
+from desktop_app.jobs import compare_photos
+from desktop_app.jobs.services import Services
+from tests.engine.test_compare import _photo_encoder
+from tests.library import drive, index, open_services
+from tests.pictures import picture, save_pictures
+
+
+@pytest.fixture
+def library(tmp_path: Path) -> Iterator[Services]:
+    save_pictures(tmp_path / "photos", 12)
+    facts = EmbedderFacts("tiny.test", "", 24)
+    embedder = Embedder(_photo_encoder(), Preprocessing(64), facts=facts, device=torch.device("cpu"))
+    services = open_services(tmp_path, embedder=embedder)  # type: ignore[arg-type]
+    index(services, tmp_path / "photos")
+    yield services
+    services.close()
+
+
+def compare(services: Services, first: PhotoSource, second: PhotoSource) -> PhotoComparison:
+    return drive(compare_photos.run(ComparePhotosRequest(first, second), services))[1]
+
+
+def test_two_photos_are_compared_in_figures_and_words(library: Services) -> None:
+    ids = library.vectors.photo_ids().tolist()
+    found = compare(library, PhotoSource(photo_id=ids[0]), PhotoSource(photo_id=ids[1]))
+    assert found.heats is not None and not found.heats[0].flags.writeable
+    assert found.heat_boxes[0] == (0.0, 0.0, 1.0, 1.0)
+    assert found.nearer_than is not None and 0 <= found.nearer_than <= 1
+    assert "random pairs of the library" in found.reasons[0] and len(found.reasons) >= 3
+    assert sum(part.added for part in found.parts) == pytest.approx(found.similarity, abs=1e-4)
+    assert found.pictures[0].shape == (72, 96, 3)
+
+
+def test_a_photo_and_itself(library: Services) -> None:
+    one = library.vectors.photo_ids().tolist()[0]
+    found = compare(library, PhotoSource(photo_id=one), PhotoSource(image=picture(0)))
+    assert found.similarity > 0.9 and found.nearer_than == 1.0
+    assert any("have their like in the other" in reason for reason in found.reasons)
+
+
+def test_unreadable_photos_and_foreign_encoders_are_told(library: Services, tmp_path: Path) -> None:
+    one = PhotoSource(photo_id=library.vectors.photo_ids().tolist()[0])
+    with pytest.raises(UserInputError, match="no longer in the library"):
+        compare(library, one, PhotoSource(photo_id=999))
+    other = open_services(tmp_path)
+    with pytest.raises(UserInputError, match="cannot show what it compares"):
+        compare(other, one, one)
+    other.close()
