@@ -119,7 +119,6 @@ def _views(args: argparse.Namespace, views: ViewConfig) -> ViewConfig:
 def _add_contrastive(kinds: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser = kinds.add_parser("contrastive", help="train a photo encoder without labels on any pictures")
     parser.add_argument(
-        "--data",
         "--pictures",
         dest="pictures",
         type=Path,
