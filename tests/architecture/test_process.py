@@ -42,6 +42,8 @@ def fresh(script: str, *arguments: object, timeout: int = 120) -> str:
         ("desktop_app.jobs.services", "torch faiss PySide6"),
         ("desktop_app.jobs.index_photos", "torch faiss PySide6"),
         ("desktop_app.cli.app", "torch faiss PySide6 numpy.testing"),
+        ("desktop_app.training.contrastive", "pytorch_metric_learning sklearn PySide6"),
+        ("desktop_app.jobs.tune_library", "torch faiss PySide6"),
         ("desktop_app.catalogue.catalogue", "torch faiss PySide6 desktop_app.engine desktop_app.jobs"),
     ],
 )
@@ -88,6 +90,37 @@ def test_index_search_and_models_use_no_network(tmp_path: Path) -> None:
     save_pictures(tmp_path / "photos", 8)
     has_builtin = (ROOT / "resources" / "models" / "contrastive_photo.builtin.safetensors").is_file()
     out = fresh(_OFFLINE, tmp_path, tmp_path / "photos", "builtin" if has_builtin else "tiny")
+    assert out.rstrip().endswith("offline")
+
+
+_OFFLINE_TRAINING = (
+    _OFFLINE.split("from desktop_app", maxsplit=1)[0]
+    + """
+from desktop_app.cli.app import main
+photos, home = sys.argv[2], ["--json", "--data", sys.argv[1]]
+line = ["train", "contrastive", "--pictures", photos, "--images", "8", "--batch", "4", "--size", "32"]
+line += ["--labels", sys.argv[4], "--alike", "labels", *home]
+for method in ("supcon", "facenet", "pair"):
+    run = sys.argv[1] + "/" + method
+    assert main([*line, "--method", method, "--out", run]) == 0
+if sys.argv[3] == "builtin":
+    assert main(["index", photos, *home]) == 0
+    assert main(["train", "tune", "--steps", "2", *home]) == 0
+    assert main(["train", "tune", "--keep", *home]) == 0
+print("offline")
+"""
+)
+
+
+def test_training_and_tuning_use_no_network(tmp_path: Path) -> None:
+    save_pictures(tmp_path / "photos", 12)
+    table = tmp_path / "labels.csv"
+    names = sorted(file.name for file in (tmp_path / "photos").iterdir())
+    rows = [f"{name},{number % 3}" for number, name in enumerate(names)]
+    table.write_text("\n".join(["file,label", *rows]), encoding="utf-8")
+    has_builtin = (ROOT / "resources" / "models" / "contrastive_photo.builtin.safetensors").is_file()
+    kind = "builtin" if has_builtin else "tiny"
+    out = fresh(_OFFLINE_TRAINING, tmp_path, tmp_path / "photos", kind, table, timeout=280)
     assert out.rstrip().endswith("offline")
 
 

@@ -195,22 +195,21 @@ def test_precision_is_checked() -> None:
 _CHILD = """
 import sys
 from pathlib import Path
-from dataclasses import replace
 from desktop_app.training import contrastive
-from desktop_app.training.alike import AlikeSets
-from tests.training.test_contrastive import SMALL, _training
+from tests.training.test_contrastive import _method, _method_training
 contrastive.CHECKPOINT_EVERY_S = 0.0
-training = _training(Path(sys.argv[1]), replace(SMALL, images=10**6))
+training = _method_training(Path(sys.argv[1]), _method(sys.argv[2], images=10**6))
 for _ in training.steps():
     print(training.step, flush=True)
 """
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL")
-def test_kill_in_the_middle_leaves_a_whole_checkpoint(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["simclr", "moco_v2", "supcon", "dino"])
+def test_kill_in_the_middle_leaves_a_whole_checkpoint(tmp_path: Path, name: str) -> None:
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     child = subprocess.Popen(
-        [sys.executable, "-c", _CHILD, str(tmp_path)],
+        [sys.executable, "-c", _CHILD, str(tmp_path), name],
         stdout=subprocess.PIPE,
         text=True,
         env=environment,
@@ -223,7 +222,7 @@ def test_kill_in_the_middle_leaves_a_whole_checkpoint(tmp_path: Path) -> None:
     child.send_signal(signal.SIGKILL)
     child.wait(timeout=30)
     child.stdout.close()
-    training = _training(tmp_path, replace(SMALL, images=10**6))
+    training = _method_training(tmp_path, _method(name, images=10**6))
     assert training.restore()
     assert training.step >= 5
     next(training.steps())
