@@ -26,8 +26,12 @@ def register(subparsers: _Subparsers) -> None:
     retrieval = kinds.add_parser("retrieval", help="how well neighbours agree with labels")
     retrieval.add_argument("--folder", type=Path, required=True, help="folder of the pictures")
     retrieval.add_argument(
-        "--labels", type=Path, required=True, help="CSV with the columns file, label and, if wanted, set"
+        "--labels",
+        type=Path,
+        help="CSV with the columns file, label and, if wanted, set; default: index.csv of the folder, or one "
+        "folder for each label",
     )
+    retrieval.add_argument("--out", type=Path, metavar="DIR", help="write tables and plots there as one page")
     retrieval.add_argument(
         "--encoder",
         action="append",
@@ -53,9 +57,10 @@ def run_retrieval(args: argparse.Namespace, console: Console) -> dict[str, objec
     from desktop_app.engine.weights.store import ModelStore
     from desktop_app.evaluation.copies import CopyPlan
     from desktop_app.evaluation.describers import make_describer
-    from desktop_app.evaluation.retrieval import evaluate_retrieval, read_labels
+    from desktop_app.evaluation.retrieval import evaluate_retrieval, labels_of_folder, read_labels
+    from desktop_app.evaluation.retrieval_page import write_page
 
-    pictures = read_labels(args.labels, args.folder)
+    pictures = read_labels(args.labels, args.folder) if args.labels else labels_of_folder(args.folder)
     store = ModelStore(console.paths.builtin_models, args.models or console.paths.models)
     device = choose_device(console.settings.engine.device)
     set_threads(console.settings.engine.threads)
@@ -64,7 +69,12 @@ def run_retrieval(args: argparse.Namespace, console: Console) -> dict[str, objec
     plan = CopyPlan(args.copies, args.seed)
     report = console.drive(evaluate_retrieval(pictures, describers, copies=plan))
     _show(report, console)
-    return _object(report)
+    answer = _object(report)
+    if args.out is not None:
+        page = write_page(report, args.out)
+        console.line(f"Wrote {display_path(page)}")
+        answer["page"] = str(page)
+    return answer
 
 
 def _show(report: RetrievalReport, console: Console) -> None:

@@ -71,6 +71,48 @@ def retrieval_scores(embeddings: FloatArray, labels: Sequence[str]) -> Retrieval
     )
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class RetrievalCurves:
+    """Means over the queries of a set.
+
+    Attributes:
+        found_at: (K,) share of queries with a picture of their label among the first 1 to K.
+        precision_at: (R,) precision at the recalls of `RECALLS`, interpolated.
+    """
+
+    found_at: npt.NDArray[np.float64]
+    precision_at: npt.NDArray[np.float64]
+
+
+FIRST_NEIGHBOURS = 50
+RECALLS = np.linspace(0.0, 1.0, 21)
+
+
+def retrieval_curves(embeddings: FloatArray, labels: Sequence[str]) -> RetrievalCurves | None:
+    """Curves of a set, of the same rankings as `retrieval_scores`; None when nobody can ask."""
+    codes = np.unique(np.asarray(labels), return_inverse=True)[1]
+    order = np.random.default_rng(_SHUFFLE_SEED).permutation(len(codes))
+    vectors, codes = embeddings[order], codes[order]
+    asking = np.flatnonzero(np.bincount(codes)[codes] > 1)
+    if not len(asking):
+        return None
+    depth = min(FIRST_NEIGHBOURS, len(codes) - 1)
+    found, precisions = np.zeros(depth), np.zeros(len(RECALLS))
+    for query in asking.tolist():
+        similarity = vectors @ vectors[query]
+        similarity[query] = -np.inf
+        ranking = np.argsort(-similarity, kind="stable")[:-1]
+        is_alike = codes[ranking] == codes[query]
+        found += np.maximum.accumulate(is_alike[:depth])
+        hits = np.cumsum(is_alike)
+        precision = hits / np.arange(1, len(hits) + 1)
+        # Interpolated: the best precision at this recall or a higher one (Manning et al., 2008, 8.4).
+        best = np.maximum.accumulate(precision[::-1])[::-1]
+        at = np.searchsorted(hits, np.ceil(RECALLS * hits[-1] - 1e-9).clip(1), side="left")
+        precisions += best[at]
+    return RetrievalCurves(found / len(asking), precisions / len(asking))
+
+
 def _average_precision(is_alike: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
     """Mean of the precision at each alike neighbour, for each row of a ranking."""
     hits = np.cumsum(is_alike, axis=1)

@@ -6,7 +6,7 @@ import csv
 import logging
 import time
 from collections.abc import Generator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +14,7 @@ from PIL import Image as PillowImage
 
 from desktop_app.core.errors import UserInputError, display_path
 from desktop_app.core.types import FileProblem, FloatArray, Image, Progress
-from desktop_app.engine.embed.picture_file import read_picture
+from desktop_app.engine.embed.picture_file import picture_files, read_picture
 from desktop_app.evaluation.copies import CopyPlan, CopyScores, copy_scores, make_copy, plan_copies
 from desktop_app.evaluation.describers import BATCH, Describer
 from desktop_app.evaluation.metrics import RetrievalScores, retrieval_scores
@@ -67,11 +67,15 @@ class RetrievalReport:
         encoders: Scores, in the order asked for.
         pictures: Pictures compared.
         problems: Pictures that could not be read.
+        compared: The pictures themselves.
+        rows: (pictures, D) embeddings by encoder, in the order of `compared`.
     """
 
     encoders: tuple[EncoderScores, ...]
     pictures: int
     problems: tuple[FileProblem, ...]
+    compared: tuple[LabelledPicture, ...] = ()
+    rows: dict[str, FloatArray] = field(default_factory=dict)
 
 
 def read_labels(table: Path, folder: Path) -> list[LabelledPicture]:
@@ -105,6 +109,29 @@ def read_labels(table: Path, folder: Path) -> list[LabelledPicture]:
     ]
     if not pictures:
         raise UserInputError(f"The list {display_path(table)} names no pictures.")
+    return pictures
+
+
+def labels_of_folder(folder: Path) -> list[LabelledPicture]:
+    """Take the folders below a folder as labels: `folder/label/picture`.
+
+    A folder that holds an `index.csv` is read by that list instead.
+
+    Raises:
+        UserInputError: There is no folder, or no folders of pictures in it.
+    """
+    if (folder / "index.csv").is_file():
+        return read_labels(folder / "index.csv", folder)
+    pictures = [
+        LabelledPicture(file, file.relative_to(folder).parts[0], ALL)
+        for file in picture_files(folder)
+        if len(file.relative_to(folder).parts) > 1
+    ]
+    if not pictures:
+        raise UserInputError(
+            f"The folder {display_path(folder)} holds no folders of pictures.",
+            "Sort the pictures into one folder for each label, or give a list with --labels.",
+        )
     return pictures
 
 
@@ -142,7 +169,9 @@ def evaluate_retrieval(
             raise UserInputError("No two pictures share a label, so there is nothing to find.")
         speed = len(table.kept) / max(table.seconds[name], 1e-9)
         results.append(EncoderScores(name, scores, rows.shape[1], speed, found[name]))
-    return RetrievalReport(tuple(results), len(table.kept), tuple(table.problems))
+    return RetrievalReport(
+        tuple(results), len(table.kept), tuple(table.problems), tuple(table.kept), table.rows
+    )
 
 
 @dataclass(slots=True)

@@ -228,7 +228,8 @@ def test_command_fails_cleanly(labelled: tuple[Path, Path], capsys: pytest.Captu
     assert "error" in json.loads(capsys.readouterr().out)
     assert main([*line, "--labels", str(table), "--encoder", "nobody"]) == 1
     assert "nobody" in json.loads(capsys.readouterr().out)["error"]
-    assert main(line) == 2
+    assert main([*line, "--encoder", "hsv"]) == 1
+    assert "no folders of pictures" in json.loads(capsys.readouterr().out)["error"]
 
 
 @pytest.mark.slow
