@@ -3,8 +3,8 @@
 Two steps. Whitening within (Jegou and Chum, 2012, with shrinkage towards no change): directions in which
 views of one photo, or photos of one set, differ from each other count less. Discriminant stretching
 (Fisher's criterion, regularised): directions in which the means of the sets differ count more; what the
-scatter within would give the means by chance is taken off first. The shares below were chosen on two of the
-four label sets of the benchmark `tuning_gain` and measured on all.
+scatter within would give the means by chance is taken off first. The shares below were chosen by looking at
+the label sets of the benchmark `tuning_gain`, so its figures are those of a choice made on them.
 """
 
 from __future__ import annotations
