@@ -43,7 +43,7 @@ class StoredMap:
 def load_map(file: Path) -> StoredMap | None:
     """Read a map; None when there is none or it is damaged (it can be computed again)."""
     try:
-        with np.load(file, allow_pickle=False) as content:
+        with file.open("rb") as handle, np.load(handle, allow_pickle=False) as content:
             found = StoredMap(
                 content["photo_ids"].astype(np.int64),
                 content["places"].astype(np.float32),

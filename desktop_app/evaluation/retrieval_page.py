@@ -26,7 +26,7 @@ NEIGHBOURS = 7
 _TILE_PX = 95
 _SEED = 3
 _COLOURS = ("#0072b2", "#c34e00", "#00795c", "#a0478b", "#8a6d00", "#3d4758")
-_WIDTH, _HEIGHT, _LEFT, _BOTTOM = 430, 250, 44, 34
+_WIDTH, _HEIGHT, _LEFT, _BOTTOM = 430, 262, 44, 46
 _OWN_STYLE = """
 figure.right img{outline:3px solid #00795c}figure.wrong img{outline:1px solid #d9dde3;opacity:.72}
 figure.query img{outline:3px solid #0072b2}.row{display:flex;gap:.5rem;flex-wrap:wrap;margin:.3rem 0 .9rem}
@@ -80,9 +80,10 @@ def write_page(report: RetrievalReport, folder: Path, *, title: str = "Retrieval
 def _parts(report: RetrievalReport, title: str) -> Iterator[str]:
     sets = list(dict.fromkeys(name for encoder in report.encoders for name in encoder.sets))
     yield f"<h1>{html.escape(title)}</h1>"
+    counted = "1 set" if len(sets) == 1 else f"{len(sets)} sets"
     yield (
         f'<p class="lead">{len(report.encoders)} encoders on {report.pictures} labelled pictures in '
-        f"{len(sets)} sets. Each picture asks for others of its label, among all others of its set.</p>"
+        f"{counted}. Each picture asks for others of its label, among all others of its set.</p>"
     )
     yield _table(report, sets)
     if any(encoder.copies for encoder in report.encoders):
@@ -221,7 +222,7 @@ def _chart(lines: Sequence[Line], x_name: str, y_name: str) -> str:
         value = first + (last - first) * step / 5
         shown = f"{value:.1f}" if last <= 1 else f"{value:.0f}"
         x = _LEFT + wide * step / 5
-        parts.append(f'<text class="tick" x="{x:.1f}" y="{_HEIGHT - 17}" text-anchor="middle">{shown}</text>')
+        parts.append(f'<text class="tick" x="{x:.1f}" y="{_HEIGHT - 27}" text-anchor="middle">{shown}</text>')
     for number, line in enumerate(lines):
         points = " ".join(place(x, y) for x, y in zip(line.x, line.y, strict=True))
         colour = _COLOURS[number % len(_COLOURS)]
@@ -231,7 +232,7 @@ def _chart(lines: Sequence[Line], x_name: str, y_name: str) -> str:
         )
     middle = _LEFT + wide / 2
     parts.append(
-        f'<text class="axis" x="{middle:.0f}" y="{_HEIGHT - 1}" text-anchor="middle">{x_name}</text>'
+        f'<text class="axis" x="{middle:.0f}" y="{_HEIGHT - 7}" text-anchor="middle">{x_name}</text>'
     )
     label = html.escape(f"{y_name} over {x_name}")
     return (

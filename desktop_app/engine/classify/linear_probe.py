@@ -35,6 +35,7 @@ _MOST_FOLDS = 10
 _BACKGROUND_FOLDS = 4
 # Spread of few members' scores is drawn to that of the background as if this many more had it.
 _SPREAD_PULL = 3.0
+_LONE_SLOPE = 0.3
 _LOWER_SIGMA = 0.159  # quantile one standard deviation below the middle of a bell curve
 _TIE = 1e-9
 _STEPS = 60
@@ -102,7 +103,8 @@ def fit_probe(examples: Examples, *, seed: int = 0) -> FittedProbe:
     scores = _cross_fit(examples, np.random.default_rng(seed))
     others = scores.background if len(scores.background) else scores.negatives
     slope, offset, share = _bell_curves(scores.positives, others)
-    slope, offset = _flattened(slope, others, share)
+    # A lone member is judged by probes that were fitted on it, and stands much too far from the others.
+    slope, offset = _flattened(slope * (_LONE_SLOPE if len(scores.positives) == 1 else 1.0), others, share)
     return FittedProbe(
         scores.weights,
         scores.intercepts,

@@ -8,15 +8,14 @@ is compiled ahead: nothing is translated while the program runs.
 from __future__ import annotations
 
 import time
-import warnings
 from collections.abc import Generator
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from openTSNE import TSNEEmbedding
-from openTSNE.affinity import PerplexityBasedNN
-from openTSNE.nearest_neighbors import PrecomputedNeighbors
+from openTSNE import TSNEEmbedding, _tsne
+from openTSNE.affinity import PrecomputedAffinities
+from scipy.sparse import csr_matrix
 
 from desktop_app.core.types import FloatArray
 
@@ -91,8 +90,14 @@ def lay_out(rows: FloatArray, *, seed: int = 0, threads: int = 1) -> Generator[L
     for number in range(searches):
         piece = slice(number * _QUERIES_A_STEP, (number + 1) * _QUERIES_A_STEP)
         neighbours[piece], distances[piece] = index.others(piece, wanted)
+        # In place of the distances: how strongly each row is drawn to its neighbours.
+        distances[piece] = _tsne.compute_gaussian_perplexity(
+            distances[piece], np.array([perplexity]), num_threads=threads
+        )
         yield LayoutStep("Finding neighbours", (number + 1) * 10, total)
-    embedding = _started(small, neighbours, distances, perplexity=perplexity, seed=seed, threads=threads)
+    pull = _symmetric(neighbours, distances)
+    yield LayoutStep("Finding neighbours", searches * 10, total)
+    embedding = _started(small, pull, seed=seed, threads=threads)
     done = searches * 10
     for iterations, exaggeration, momentum in ((EARLY, EARLY_EXAGGERATION, 0.5), (LATE, None, 0.8)):
         left, size = iterations, 5
@@ -148,20 +153,17 @@ def scaled(places: npt.NDArray[np.float64]) -> FloatArray:
     return (centred / max(reach, _TINY)).astype(np.float32)
 
 
-def _started(
-    small: FloatArray,
-    neighbours: IndexArray,
-    distances: npt.NDArray[np.float64],
-    *,
-    perplexity: float,
-    seed: int,
-    threads: int,
-) -> TSNEEmbedding:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # few or equal rows: a perplexity lower than asked for is right
-        affinities = PerplexityBasedNN(
-            perplexity=perplexity, knn_index=PrecomputedNeighbors(neighbours, distances), n_jobs=threads
-        )
+def _symmetric(neighbours: IndexArray, strengths: npt.NDArray[np.float64]) -> csr_matrix:
+    """Conditional strengths (N, K) as joint ones, which sum to 1 (van der Maaten and Hinton, section 3.1)."""
+    count, each = neighbours.shape
+    rows = np.arange(0, count * each + 1, each)
+    one_way = csr_matrix((strengths.ravel(), neighbours.ravel(), rows), shape=(count, count))
+    both = (one_way + one_way.T).tocsr()
+    both.data /= both.data.sum()
+    return both
+
+
+def _started(small: FloatArray, pull: csr_matrix, *, seed: int, threads: int) -> TSNEEmbedding:
     start = small[:, :2].astype(np.float64)
     start = start / max(float(start[:, 0].std()), _TINY) * 1e-4
     start += np.random.default_rng(seed).normal(scale=1e-6, size=start.shape)
@@ -169,7 +171,11 @@ def _started(
         start = np.pad(start, ((0, 0), (0, 1)))
     method = "fft" if len(small) >= _GRID_FROM else "bh"
     return TSNEEmbedding(
-        start, affinities, negative_gradient_method=method, n_jobs=threads, random_state=seed
+        start,
+        PrecomputedAffinities(pull, normalize=False),
+        negative_gradient_method=method,
+        n_jobs=threads,
+        random_state=seed,
     )
 
 
