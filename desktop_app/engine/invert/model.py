@@ -14,6 +14,7 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
 from desktop_app.core.errors import WeightsError
+from desktop_app.engine.invert.cuda_graph import PassGraphs
 from desktop_app.engine.invert.domains import DomainPreset, preset_named
 from desktop_app.engine.networks.restyle_encoders import ENCODERS, EncoderShape, create_encoder
 from desktop_app.engine.networks.stylegan2 import EqualLinear, Generator
@@ -41,6 +42,7 @@ class InversionModel:
         dtype: Precision of the maps inside the networks; codes and pictures stay float32.
         average_output: Average image, visible part at the generator's scale, (1, 3, H, output_px).
         average_image: The same pooled to the encoder's input, (1, 3, h, input_px).
+        graphs: Recorded passes; used on CUDA devices only.
     """
 
     name: str
@@ -55,6 +57,7 @@ class InversionModel:
     dtype: torch.dtype = torch.float32
     average_output: Tensor = field(init=False)
     average_image: Tensor = field(init=False)
+    graphs: PassGraphs = field(init=False, repr=False, compare=False, default_factory=PassGraphs)
 
     def __post_init__(self) -> None:
         with torch.no_grad():  # not inference mode: an optimiser may look at these

@@ -157,6 +157,13 @@ def one_pass(model: InversionModel, x: Tensor, y_small: Tensor, w_plus: Tensor) 
     Returns:
         The new code and its visible image at the generator's scale.
     """
+    if model.device.type == "cuda":
+        return model.graphs.run(plain_pass, model, (x, y_small, w_plus))
+    return plain_pass(model, x, y_small, w_plus)
+
+
+def plain_pass(model: InversionModel, x: Tensor, y_small: Tensor, w_plus: Tensor) -> tuple[Tensor, Tensor]:
+    """The same, operation by operation."""
     w_plus = w_plus + model.encode(x, y_small)
     return w_plus, model.decode(w_plus)
 
