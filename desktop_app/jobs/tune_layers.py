@@ -61,14 +61,14 @@ def change_layers(
     training.restore()
     pace = Pace(plan.layer_steps, "Changing the last layers")
     for figures in training.figures:
-        yield layer_step(figures, plan)
+        yield tune_step(figures, plan, done=0)
     steps = training.steps()
     try:
         for figures in steps:
             if figures.step % _SAVE_EVERY == 0:
                 training.save()
                 folder.note_done(plan, figures.step)
-            yield layer_step(figures, plan)
+            yield tune_step(figures, plan, done=0)
             yield pace.progress(figures.step)
     finally:
         steps.close()
@@ -81,10 +81,10 @@ def change_layers(
     return *stored, embedder
 
 
-def layer_step(figures: StepFigures, plan: Plan) -> TuneStep:
-    """Figures of a step of the layers, counted before those of the head."""
+def tune_step(figures: StepFigures, plan: Plan, *, done: int) -> TuneStep:
+    """Figures of a step for the screen; `done` steps of earlier stages count before it."""
     return TuneStep(
-        step=figures.step,
+        step=done + figures.step,
         steps=plan.all_steps,
         loss=figures.loss,
         alignment=figures.alignment,

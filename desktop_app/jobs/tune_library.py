@@ -25,12 +25,12 @@ from desktop_app.core.types import (
 )
 from desktop_app.jobs.pace import Pace
 from desktop_app.jobs.services import Embedder, Services
-from desktop_app.jobs.tune_layers import LAYER_STEPS, change_layers, small_picture
+from desktop_app.jobs.tune_layers import LAYER_STEPS, change_layers, small_picture, tune_step
 from desktop_app.jobs.tune_options import all_photos
 from desktop_app.jobs.tuning_folder import NEIGHBOURS, Plan, TuningFolder, require_plan
 
 if TYPE_CHECKING:
-    from desktop_app.training.tune import StepFigures, TuneTraining
+    from desktop_app.training.tune import TuneTraining
 
 STEPS = 120
 PROBES = 4
@@ -310,29 +310,18 @@ def _training(
 def _train(training: TuneTraining, plan: Plan, folder: TuningFolder) -> Iterator[object]:
     pace = Pace(plan.steps, "Learning")
     for figures in training.figures:
-        yield _step(figures, plan)
+        yield tune_step(figures, plan, done=plan.layer_steps)
     steps = training.steps()
     try:
         for figures in steps:
             if figures.step % _SAVE_EVERY == 0:
                 training.save()
                 folder.note_done(plan, plan.layer_steps + figures.step)
-            yield _step(figures, plan)
+            yield tune_step(figures, plan, done=plan.layer_steps)
             yield pace.progress(figures.step)
     finally:
         steps.close()
         folder.note_done(plan, plan.layer_steps + training.step)
-
-
-def _step(figures: StepFigures, plan: Plan) -> TuneStep:
-    return TuneStep(
-        step=plan.layer_steps + figures.step,
-        steps=plan.all_steps,
-        loss=figures.loss,
-        alignment=figures.alignment,
-        uniformity=figures.uniformity,
-        is_collapsed=figures.is_collapsed,
-    )
 
 
 def _result(
@@ -352,7 +341,10 @@ def _result(
         encoder=plan.encoder,
         alike=plan.alike,
         photos=len(found.ids),
-        steps=(*found.layers, *(_step(figures, plan) for figures in training.figures)),
+        steps=(
+            *found.layers,
+            *(tune_step(figures, plan, done=plan.layer_steps) for figures in training.figures),
+        ),
         seconds=seconds,
         probes=_compare(plan, services, ids=found.ids, before=found.before, after=tuned, marked=marked),
         agreement_before=agreement(found.before, judged),

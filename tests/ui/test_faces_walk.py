@@ -15,11 +15,9 @@ from desktop_app.core.paths import AppPaths
 from desktop_app.core.settings import LibrarySettings
 from desktop_app.core.types import FacePoints, PhotoSource
 from desktop_app.engine.weights.store import write_model
-from desktop_app.jobs.services import Services
-from desktop_app.worker.job_runner import JobRunner
 from tests.pictures import picture
-from tests.tiny_embedder import TinyEmbedder
 from tests.tiny_inverter import MODEL, face_settings, write_tiny_directions, write_tiny_model
+from tests.ui.real_window import real_window
 from ui import file_dialogs
 from ui.catalogue.similar_view import Query
 from ui.inversion.inversion_page import InversionPage
@@ -46,15 +44,8 @@ def window(qtbot: object, paths: AppPaths) -> Iterator[MainWindow]:
     tensors["decoder.conv1.conv.weight"][0, 0, 0] = float("nan")
     write_model(card, tensors)
     settings = replace(face_settings(), library=LibrarySettings(encoder="tiny.test"))
-    runner = JobRunner(lambda: Services(paths, settings, paths.library, embedder_factory=TinyEmbedder))
-    made = MainWindow(runner, settings, paths)
-    made.first_painted.connect(made.start)
-    qtbot.addWidget(made)
-    runner.start()
-    made.show()
-    yield made
-    made.close()
-    assert runner.shutdown()
+    with real_window(qtbot, paths, settings) as made:
+        yield made
 
 
 @pytest.fixture

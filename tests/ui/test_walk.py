@@ -13,11 +13,9 @@ from PySide6.QtCore import Qt
 from desktop_app.core.paths import AppPaths
 from desktop_app.core.settings import LibrarySettings, Settings
 from desktop_app.core.types import FacePoints
-from desktop_app.jobs.services import Services
-from desktop_app.worker.job_runner import JobRunner
 from tests.pictures import picture
-from tests.tiny_embedder import TinyEmbedder
 from tests.tiny_inverter import MODEL, face_settings, write_tiny_directions, write_tiny_model
+from tests.ui.real_window import real_window
 from ui import file_dialogs
 from ui.main_window import MainWindow
 
@@ -37,19 +35,8 @@ def photos(tmp_path: Path) -> Path:
 def window(qtbot: object, paths: AppPaths) -> Iterator[MainWindow]:
     write_tiny_directions(write_tiny_model(paths.models))
     settings: Settings = replace(face_settings(), library=LibrarySettings(encoder="tiny.test", batch_size=4))
-
-    def open_services() -> Services:
-        return Services(paths, settings, paths.library, embedder_factory=TinyEmbedder)
-
-    runner = JobRunner(open_services)
-    made = MainWindow(runner, settings, paths)
-    made.first_painted.connect(made.start)
-    qtbot.addWidget(made)
-    runner.start()
-    made.show()
-    yield made
-    made.close()
-    assert runner.shutdown()
+    with real_window(qtbot, paths, settings) as made:
+        yield made
 
 
 @pytest.mark.timeout(120)

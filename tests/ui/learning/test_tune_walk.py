@@ -11,10 +11,8 @@ from PySide6.QtCore import QItemSelectionModel
 
 from desktop_app.core.paths import AppPaths
 from desktop_app.core.settings import LibrarySettings, Settings, load_settings
-from desktop_app.jobs.services import Services
-from desktop_app.worker.job_runner import JobRunner
 from tests.pictures import picture
-from tests.tiny_embedder import TinyEmbedder
+from tests.ui.real_window import real_window
 from ui.main_window import MainWindow
 
 PHOTOS = 16
@@ -23,19 +21,8 @@ PHOTOS = 16
 @pytest.fixture
 def window(qtbot: object, paths: AppPaths) -> Iterator[MainWindow]:
     settings = Settings(library=LibrarySettings(encoder="tiny.test", batch_size=4))
-
-    def open_services() -> Services:
-        return Services(paths, settings, paths.library, embedder_factory=TinyEmbedder)
-
-    runner = JobRunner(open_services)
-    made = MainWindow(runner, settings, paths)
-    made.first_painted.connect(made.start)
-    qtbot.addWidget(made)
-    runner.start()
-    made.show()
-    yield made
-    made.close()
-    assert runner.shutdown()
+    with real_window(qtbot, paths, settings) as made:
+        yield made
 
 
 def _select(window: MainWindow, rows: tuple[int, ...]) -> None:
