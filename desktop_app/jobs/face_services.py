@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from desktop_app.engine.invert.model import InversionModel
     from desktop_app.engine.invert.model_sizes import Work
     from desktop_app.engine.networks.lpips_net import Lpips
+    from desktop_app.engine.networks.vgg16 import Vgg16Features
     from desktop_app.engine.weights.store import ModelCard, ModelStore
 
 _log = logging.getLogger(__name__)
@@ -70,6 +71,7 @@ class FaceServices:
         self._models: OrderedDict[str, InversionModel] = OrderedDict()
         self._directions: dict[str, tuple[Direction, ...]] = {}
         self._lpips: list[Lpips | None] = []
+        self._vgg: list[Vgg16Features | None] = []
         self._work: dict[str, Work] = {}
         self._speed = 0.0
         self.sessions = SessionStore()
@@ -221,6 +223,19 @@ class FaceServices:
             self._lpips.append(load_lpips(self._store, device=device))
         return self._lpips[0]
 
+    def vgg16(self) -> Vgg16Features | None:
+        """The perceptual features of the in-domain method when their weights are there, loaded once.
+
+        Raises:
+            WeightsError: They are there, but damaged.
+        """
+        if not self._vgg:
+            from desktop_app.engine.device import choose_device
+            from desktop_app.engine.metrics.lpips import load_vgg16
+
+            self._vgg.append(load_vgg16(self._store, device=choose_device(self._settings.engine.device)))
+        return self._vgg[0]
+
     def _stored_directions(self, model: InversionModel) -> tuple[Direction, ...] | None:
         from desktop_app.engine.edit.directions import load_directions
 
@@ -247,6 +262,7 @@ class FaceServices:
         self._directions.clear()
         self._models.pop(removed, None)
         self._lpips.clear()
+        self._vgg.clear()
 
 
 def _calibrated_closed_form(model: InversionModel) -> Generator[Progress, None, tuple[Direction, ...]]:

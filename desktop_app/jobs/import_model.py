@@ -64,10 +64,13 @@ def _import(request: ImportModelRequest, services: Services) -> Generator[object
     finally:
         work.close()
     services.faces.models_changed()
+    from desktop_app.engine.metrics.lpips import ALEXNET, HEADS, missing_part
+
+    part = missing_part(services.models) if done.card.architecture in (HEADS, ALEXNET) else ""
     return ImportedModel(
         model=_info(done.card.name, services),
         architecture=done.card.architecture,
-        notes=done.notes,
+        notes=(*done.notes, part) if part else done.notes,
         seconds=done.seconds,
         peak_bytes=done.peak_bytes,
     )

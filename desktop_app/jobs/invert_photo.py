@@ -27,7 +27,6 @@ from desktop_app.jobs.pace import Pace
 if TYPE_CHECKING:
     from desktop_app.engine.invert.methods import InversionMethod, MethodInputs, MethodOptions
     from desktop_app.engine.invert.model import InversionModel
-    from desktop_app.engine.networks.lpips_net import Lpips
     from desktop_app.jobs.services import Services
 
 # Steps that are shown while the generator is tuned.
@@ -120,7 +119,7 @@ def _begin(request: InvertRequest, services: Services) -> _Told:
     photo = services.read_photo(request.source)
     yield Progress(0, None, text="Looking for the face")
     from desktop_app.engine.device import memory_errors_translated
-    from desktop_app.engine.invert.methods import MethodInputs, MethodOptions
+    from desktop_app.engine.invert.methods import MethodOptions
     from desktop_app.engine.invert.run_state import RunState
 
     with memory_errors_translated("cut out the face"):
@@ -133,9 +132,7 @@ def _begin(request: InvertRequest, services: Services) -> _Told:
     options = MethodOptions(steps=steps, iterations=request.iterations, first_steps=request.first_steps)
     open_run = OpenRun(RunState(), options=options, refine=request.refine)
     session = replace(session, open_run=open_run)
-    inputs = MethodInputs(
-        model, session.aligned, first=first, lpips=_lpips(method, services), state=open_run.state
-    )
+    inputs = _inputs(session, method, model, services=services)
     run = _Run(services, session, _phases(inputs, options, method=method))
     run.first_searches = _encoder_steps(options, method)
     yield from _follow(method, inputs, options, run=run)
@@ -204,7 +201,7 @@ def _before_tuning(session: FaceSession) -> FaceSession:
 def _more_steps(
     request: ContinueRequest, run: _Run, model: InversionModel
 ) -> Generator[Progress | InversionStep, None, None]:
-    from desktop_app.engine.invert.methods import MethodInputs, MethodOptions
+    from desktop_app.engine.invert.methods import MethodOptions
     from desktop_app.engine.invert.run_state import RunState
 
     session, method = run.session, _method(run.session.method, model)
@@ -222,13 +219,7 @@ def _more_steps(
         done=session.searched if counts_on else 0,
     )
     run.session = replace(session, open_run=replace(open_run, options=options))
-    inputs = MethodInputs(
-        model,
-        session.aligned,
-        first=_first_model(session, run.services),
-        lpips=_lpips(method, run.services),
-        state=open_run.state,
-    )
+    inputs = _inputs(run.session, method, model, services=run.services)
     _place(run, inputs, options, method=method)
     yield from _follow(method, inputs, options, run=run, skipped=0 if counts_on else 1)
     run.close()
@@ -240,10 +231,6 @@ def _place(run: _Run, inputs: MethodInputs, options: MethodOptions, *, method: I
     run.phases = (_phases(inputs, options, method=method)[-1],)
     run.base = 0 if counts_on else run.session.searched
     run.first_searches = 0 if method.iterations else 2 * MAX_PASSES
-
-
-def _first_model(session: FaceSession, services: Services) -> InversionModel | None:
-    return services.faces.model(session.first_model) if session.first_model else None
 
 
 # --- finishing a run that was stopped ---------------------------------------------------------------
@@ -274,17 +261,9 @@ def _finish(request: ContinueRequest, services: Services) -> _Told:
 def _finish_method(
     run: _Run, model: InversionModel, options: MethodOptions
 ) -> Generator[Progress | InversionStep, None, None]:
-    from desktop_app.engine.invert.methods import MethodInputs
-
     session, method = run.session, _method(run.session.method, model)
     assert session.open_run is not None
-    inputs = MethodInputs(
-        model,
-        session.aligned,
-        first=_first_model(session, run.services),
-        lpips=_lpips(method, run.services),
-        state=session.open_run.state,
-    )
+    inputs = _inputs(run.session, method, model, services=run.services)
     if options.start is None:
         run.phases = _phases(inputs, options, method=method)
         run.first_searches = _encoder_steps(options, method)
@@ -413,8 +392,22 @@ def _method(name: str, model: InversionModel) -> InversionMethod:
     return fitting_method(name or natural_method(model), model)
 
 
-def _lpips(method: InversionMethod, services: Services) -> Lpips | None:
-    return services.faces.lpips() if method.iterations else None
+def _inputs(
+    session: FaceSession, method: InversionMethod, model: InversionModel, *, services: Services
+) -> MethodInputs:
+    """What a session's open run works on; perceptual networks only where the method uses them."""
+    from desktop_app.engine.invert.methods import MethodInputs
+
+    assert session.open_run is not None
+    is_in_domain = method.name == "idinvert"
+    return MethodInputs(
+        model,
+        session.aligned,
+        first=services.faces.model(session.first_model) if session.first_model else None,
+        lpips=services.faces.lpips() if method.iterations and not is_in_domain else None,
+        vgg=services.faces.vgg16() if is_in_domain else None,
+        state=session.open_run.state,
+    )
 
 
 def _encoder_steps(options: MethodOptions, method: InversionMethod) -> int:

@@ -200,7 +200,8 @@ def test_stopped_tuning_is_finished_and_follows_a_run_that_is(services: Services
         session_id = services.faces.sessions.newest.session_id
         more, result = go_on(services, ContinueRequest(session_id, step=len(before), finishes=True))
         assert len(before) + len(more) == len(whole)
-        assert np.allclose(more[-1].y_hat, whole[-1].y_hat, atol=1)
+        assert np.array_equal(more[-1].w_plus, whole[-1].w_plus)
+        assert np.array_equal(more[-1].y_hat, whole[-1].y_hat)
         assert result.tuned_from == expected.tuned_from == 3
 
 
@@ -210,6 +211,23 @@ def test_a_step_that_was_made_but_not_told_is_told(services: Services) -> None:
     known = len(before) - 1
     more, _ = go_on(services, ContinueRequest(session_id, step=known, finishes=True))
     assert [step.index for step in more] == list(range(known + 1, 7))
+
+
+def test_in_domain_optimisation_uses_vgg16_where_it_is_installed(services: Services) -> None:
+    from desktop_app.engine.metrics.lpips import VGG16
+    from desktop_app.engine.networks.vgg16 import Vgg16Features
+    from desktop_app.engine.weights.store import ModelCard, write_model
+
+    plain, _ = invert(services, method="idinvert", iterations=4)
+    assert "VGG16" in plain[-1].note
+    card = ModelCard(
+        "perceptual.vgg16", "metric", VGG16, {}, "VGG16", "", "", "", 0, {}, services.paths.models
+    )
+    write_model(card, Vgg16Features().state_dict())
+    services.faces.models_changed()
+    steps, _ = invert(services, method="idinvert", iterations=4)
+    assert {step.note for step in steps} == {""}
+    assert not np.array_equal(steps[-1].w_plus, plain[-1].w_plus)
 
 
 def test_going_on_without_a_wish_or_a_session_is_refused(services: Services) -> None:

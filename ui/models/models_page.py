@@ -101,6 +101,7 @@ class ModelTable(QAbstractTableModel):
             "face_points": self.tr("finding faces"),
             "generator": self.tr("painting pictures"),
             "directions": self.tr("edit sliders"),
+            "metric": self.tr("measuring"),
         }
         return names.get(model.role, model.role.replace("_", " "))
 

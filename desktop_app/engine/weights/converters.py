@@ -6,6 +6,7 @@ from desktop_app.engine.weights.convert_directions import convert_components, co
 from desktop_app.engine.weights.convert_encoder import convert_encoder
 from desktop_app.engine.weights.convert_generator import convert_generator
 from desktop_app.engine.weights.convert_nvidia import convert_nvidia
+from desktop_app.engine.weights.convert_perceptual import convert_perceptual
 from desktop_app.engine.weights.convert_recognition import convert_recognition
 from desktop_app.engine.weights.convert_restyle import convert_restyle
 from desktop_app.engine.weights.converted import Converted
@@ -19,6 +20,7 @@ _CONVERTERS = {
     FileKind.COMPONENTS: convert_components,
     FileKind.RESNET50: convert_encoder,
     FileKind.RECOGNITION: convert_recognition,
+    FileKind.PERCEPTUAL: convert_perceptual,
 }
 
 

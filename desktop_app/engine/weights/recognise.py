@@ -26,6 +26,7 @@ class FileKind(StrEnum):
     COMPONENTS = "components"
     RESNET50 = "resnet50"
     RECOGNITION = "recognition"
+    PERCEPTUAL = "perceptual"
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -38,7 +39,8 @@ class Recognised:
         opts: Training options, or empty.
         extra: Tensors beside the state dict (`latent_avg`).
         network: Root of an NVIDIA network.
-        method: How an image encoder was trained, as far as its layout tells: `moco`, `dino` ...
+        method: How an image encoder was trained, as far as its layout tells: `moco`, `dino` ...; of
+            perceptual networks, which of them it is.
     """
 
     kind: FileKind
@@ -60,14 +62,14 @@ def recognise(content: Content) -> Recognised:
         found = _directions(root)
     elif isinstance(root, dict):
         found = _inversion(root) or _generator(root) or _nvidia(root) or _directions(root)
-        found = found or _recognition(root) or _resnet(root)
+        found = found or _recognition(root) or _perceptual(root) or _resnet(root)
     else:
         found = _nvidia(root) or _directions(root)
     if found is None:
         raise ImportRefused(
             f"holds no model of a kind that is known here{_keys_shown(root)}",
-            "Known are ReStyle, pSp and e4e, StyleGAN2 generators, edit directions, ResNet-50 encoders, and "
-            "the face recognition networks ArcFace and CurricularFace.",
+            "Known are ReStyle, pSp and e4e, StyleGAN2 generators, edit directions, ResNet-50 encoders, the "
+            "face recognition networks ArcFace and CurricularFace, and LPIPS, AlexNet and VGG16.",
         )
     return found
 
@@ -185,6 +187,26 @@ def _recognition(root: dict[object, object]) -> Recognised | None:
             tensors = without_prefix(tensors, "module.")
         if {"input_layer.0.weight", "body.0.res_layer.1.weight", "output_layer.3.weight"} <= set(tensors):
             return Recognised(FileKind.RECOGNITION, tensors)
+    return None
+
+
+# A key that tells a perceptual network, first the more complete ones, and the architecture of its card.
+_PERCEPTUAL_KEYS = (
+    ({"net.slice1.0.weight", "lin0.model.1.weight"}, "lpips_alex"),
+    ({"net.layers.0.weight", "lin.0.1.weight"}, "lpips_alex"),
+    ({"lin0.model.1.weight", "lin4.model.1.weight"}, "lpips_alex_heads"),
+    ({"features.0.weight", "features.28.weight"}, "vgg16_features"),
+    ({"layer0.weight", "layer2.weight", "layer5.weight", "layer21.weight"}, "vgg16_features"),
+    ({"features.0.weight", "features.10.weight"}, "alexnet_features"),
+)
+
+
+def _perceptual(root: dict[object, object]) -> Recognised | None:
+    for candidate in (root, root.get("state_dict")):
+        tensors = tensors_of(candidate)
+        for keys, architecture in _PERCEPTUAL_KEYS:
+            if keys <= set(tensors):
+                return Recognised(FileKind.PERCEPTUAL, tensors, method=architecture)
     return None
 
 

@@ -103,7 +103,7 @@ def measure_photo(
 
 def _invert(bench: Bench, image: Image) -> Generator[Progress, None, Timed]:
     """All steps, each with the wall time of the run up to it; time spent elsewhere does not count."""
-    inputs = MethodInputs(bench.model, image, lpips=bench.meters.lpips)
+    inputs = MethodInputs(bench.model, image, lpips=bench.meters.lpips, vgg=bench.meters.vgg)
     items: Iterator[InversionStep | Progress] = run_method(bench.run.method.method, inputs, bench.options)
     found: Timed = []
     spent = 0.0

@@ -26,9 +26,10 @@ from desktop_app.engine.metrics.identity import (
     load_recognition,
 )
 from desktop_app.engine.metrics.l2 import l2_each
-from desktop_app.engine.metrics.lpips import load_lpips, lpips_each
+from desktop_app.engine.metrics.lpips import load_lpips, load_vgg16, lpips_each, missing_part
 from desktop_app.engine.metrics.ms_ssim import ms_ssim_each
 from desktop_app.engine.networks.lpips_net import Lpips
+from desktop_app.engine.networks.vgg16 import Vgg16Features
 from desktop_app.engine.weights.store import ModelStore
 
 COMPARED_PX = 256
@@ -59,6 +60,8 @@ class Meters:
         lpips: Perceptual distance, or None without its weights.
         identity: Whose embeddings tell persons apart, or None.
         similarity: A contrastive encoder on whole pictures (as MoCo in the official code), or None.
+        vgg: Perceptual features for methods that optimise on them, or None without their weights.
+        lpips_part: What is missing where LPIPS is here in part, one sentence; else empty.
         metrics: What the values mean, in the order of the columns.
         missing: Sentences on metrics that cannot be measured here.
     """
@@ -66,6 +69,8 @@ class Meters:
     lpips: Lpips | None
     identity: IdentityMeter | None
     similarity: IdentityMeter | None
+    vgg: Vgg16Features | None = None
+    lpips_part: str = ""
     metrics: tuple[Metric, ...] = field(init=False)
     missing: tuple[str, ...] = field(init=False)
 
@@ -77,7 +82,8 @@ class Meters:
     def names(self) -> tuple[str, ...]:
         """Which networks measure; results of others are not comparable."""
         lpips = "lpips" if self.lpips is not None else ""
-        return (lpips, *(meter.name if meter else "" for meter in (self.identity, self.similarity)))
+        vgg = ("vgg16",) if self.vgg is not None else ()
+        return (lpips, *(meter.name if meter else "" for meter in (self.identity, self.similarity)), *vgg)
 
     def target(self, image: Image) -> Target:
         """A photo to compare with: (H, W, 3) uint8 of any size."""
@@ -146,7 +152,13 @@ def load_meters(store: ModelStore, *, encoder: str, device: torch.device) -> Met
     embedder = _embedder(store, encoder, device=device)
     similarity = contrastive_meter(embedder) if embedder is not None else None
     identity = load_recognition(store, device=device) or similarity
-    return Meters(load_lpips(store, device=device), identity, similarity)
+    return Meters(
+        load_lpips(store, device=device),
+        identity,
+        similarity,
+        vgg=load_vgg16(store, device=device),
+        lpips_part=missing_part(store),
+    )
 
 
 def _embedder(store: ModelStore, name: str, *, device: torch.device) -> Embedder | None:
@@ -194,7 +206,8 @@ def _metrics(meters: Meters) -> list[Metric]:
 def _missing(meters: Meters) -> list[str]:
     found = []
     if meters.lpips is None:
-        found.append("LPIPS is not measured: its weights are not installed.")
+        why = meters.lpips_part or "Its weights are not installed."
+        found.append(f"LPIPS is not measured. {why}")
     if meters.identity is None:
         found.append("Identity is not measured: there is no encoder.")
     elif not meters.identity.is_recognition:
