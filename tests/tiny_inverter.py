@@ -13,7 +13,7 @@ import torch
 from desktop_app.core.paths import AppPaths, paths_below
 from desktop_app.core.settings import InversionSettings, Settings
 from desktop_app.engine.edit.directions import Direction, make_direction, save_directions
-from desktop_app.engine.invert.model import ARCHITECTURE, model_tensors
+from desktop_app.engine.invert.model import ARCHITECTURE, GENERATOR_ALONE, model_tensors
 from desktop_app.engine.networks.restyle_encoders import EncoderShape, create_encoder
 from desktop_app.engine.networks.stylegan2 import Generator, style_count
 from desktop_app.engine.weights.store import ModelCard, write_model
@@ -74,6 +74,19 @@ def write_tiny_model(
         folder=folder,
     )
     return write_model(card, model_tensors(encoder, generator, 0.3 * torch.randn(STYLE_DIM)))
+
+
+def write_tiny_generator(folder: Path, *, name: str = "stylegan2.tiny") -> ModelCard:
+    """Write a generator alone, as the import of one does."""
+    torch.manual_seed(8)
+    channels = {4: 8, 8: 8, 16: 8, 32: 8}
+    generator = Generator(SIZE, style_dim=STYLE_DIM, n_mlp=2, channels=channels)
+    sizes = {"size": SIZE, "style_dim": STYLE_DIM, "n_mlp": 2, "channels": channels}
+    config = {"generator": sizes, "domain": ""}
+    title = f"StyleGAN2 generator, {SIZE} px"
+    card = ModelCard(name, "generator", GENERATOR_ALONE, config, title, "MIT", "none", "", 0, folder=folder)
+    tensors = {f"decoder.{key}": value for key, value in generator.state_dict().items()}
+    return write_model(card, {**tensors, "latent_avg": 0.3 * torch.randn(STYLE_DIM)})
 
 
 def face_settings() -> Settings:

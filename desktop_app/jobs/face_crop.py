@@ -28,6 +28,10 @@ ENLARGED = 0.6
 # A face that is this large in the picture is what the picture shows.
 LARGE_FACE = 0.25
 _GRID = 40
+UNSTATED_DOMAIN = (
+    "This model does not say what it paints, so it gets the whole picture: give it one that is cut out as "
+    "its training pictures were."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +140,9 @@ def _framing(photo: Image, quad: Quad, *, model: InversionModel) -> tuple[str, .
 
 
 def _other_domain(photo: Image, *, services: Services, model: InversionModel) -> tuple[str, ...]:
-    """A word when the photo plainly shows a face, which this model does not paint."""
+    """A word when the photo plainly shows a face, which this model does not paint, or when nobody knows."""
+    if not model.preset.name:
+        return (UNSTATED_DOMAIN,)
     found = services.faces.detector.find(photo)
     if not found or found[0].box[2] < LARGE_FACE * min(photo.shape[:2]):
         return ()

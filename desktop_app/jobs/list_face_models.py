@@ -24,13 +24,13 @@ def run(request: FaceModelsRequest, services: Services) -> Generator[object, Non
     Yields:
         None between two models.
     """
-    from desktop_app.engine.invert.model import ARCHITECTURE
+    from desktop_app.engine.invert.model import INVERTIBLE
     from desktop_app.engine.invert.model_sizes import can_start, sizes_of
 
     usable = {info.name for info in services.models.infos() if info.is_usable}
     known: list[tuple[ModelCard, ModelSizes]] = []
     for card in services.models.cards():
-        if card.architecture != ARCHITECTURE or card.name not in usable:
+        if card.architecture not in INVERTIBLE or card.name not in usable:
             continue
         try:
             known.append((card, sizes_of(card)))
@@ -85,6 +85,12 @@ def _sentence(sizes: ModelSizes) -> str:
     """What a model is: domain, size, and what its family of encoders is good at."""
     from desktop_app.engine.invert.methods import E4E_ENCODERS
 
+    if not sizes.input_nc:
+        what = sizes.preset.title or "Pictures like those it was trained on"
+        return (
+            f"{what}, {sizes.output_px} pixels; a generator alone: methods that begin with an encoder are "
+            "not offered, because it has none."
+        )
     height, width = sizes.preset.input_size(sizes.input_px)
     good_at = (
         "keeps its codes easy to edit" if sizes.encoder_type in E4E_ENCODERS else "keeps close to the photo"

@@ -7,11 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image as PillowImage
 
 from desktop_app.cli.app import main
 from desktop_app.engine.invert.change_map import colour_change_map
 from tests.pictures import picture, save_picture
+from tests.security.foreign_files import tiny_generator
 from tests.tiny_inverter import DATA, MODEL, SIZE, needs_data, write_tiny_model
 
 _Outcome = tuple[int, dict[str, object]]
@@ -77,6 +79,21 @@ def test_methods_tuning_and_two_models(
     assert (code, "--method" in answer["hint"]) == (1, True)
     code, answer = _run(capsys, data, *plain, "--method", "bootstrap", "--out", str(tmp_path / "x"))
     assert (code, "--toonify" in answer["hint"]) == (1, True)
+
+
+def test_an_imported_generator_is_projected(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, data: Path
+) -> None:
+    torch.save({"g_ema": tiny_generator().state_dict()}, tmp_path / "generator.pt")
+    code, answer = _run(capsys, data, "models", "import", str(tmp_path / "generator.pt"), "--name", "mine")
+    assert code == 0, answer
+    photo = str(save_picture(tmp_path / "face.png", 1, width=64, height=64))
+    plain = ["invert", photo, "--aligned", "--model", "mine", "--iterations", "20"]
+    code, answer = _run(capsys, data, *plain, "--method", "karras_w", "--out", str(tmp_path / "out"))
+    assert (code, answer["method"]) == (0, "karras_w")
+    assert answer["steps"][-1]["l2"] < answer["steps"][0]["l2"]
+    code, answer = _run(capsys, data, *plain, "--method", "hybrid", "--out", str(tmp_path / "no"))
+    assert code != 0 and "a generator alone" in json.dumps(answer)
 
 
 @needs_data

@@ -45,6 +45,7 @@ from tests.tiny_inverter import (
     face_settings,
     needs_data,
     write_tiny_directions,
+    write_tiny_generator,
     write_tiny_model,
 )
 
@@ -288,6 +289,49 @@ def test_stopped_tuning_keeps_what_it_found(services: Services) -> None:
         pass
     job.close()
     assert np.array_equal(edited(services, first.session_id, Edit()), step.y_hat)
+
+
+# --- a generator alone --------------------------------------------------------------------------------
+
+
+def test_a_generator_alone_is_offered_the_projections_only(services: Services) -> None:
+    name = write_tiny_generator(services.paths.models).name
+    _, found = drive(list_face_models.run(FaceModelsRequest(), services))
+    model = found.model(name)
+    assert [method.name for method in model.methods] == ["karras_w_plus", "karras_w"]
+    assert "has none" in model.sentence and not model.needs_face and model.starters == ()
+    assert name not in found.model(MODEL).starters
+    assert model.expected_s("karras_w", iterations=100) > 0
+
+
+@pytest.mark.parametrize("method", ["", "karras_w"])
+def test_a_generator_alone_is_inverted_edited_and_tuned(services: Services, method: str) -> None:
+    name = write_tiny_generator(services.paths.models).name
+    steps, result = invert(services, model=name, method=method, iterations=20)
+    assert result.method == (method or "karras_w_plus")
+    assert steps[-1].l2 < steps[0].l2
+    sliders = services.faces.directions(name)
+    assert edited(services, result.session_id, Edit(((sliders[0].name, 1.0),))).shape == (SIZE, SIZE, 3)
+    assert drive(measure_face.run(MeasureRequest(result.session_id), services))[1].measures
+    more, result = go_on(services, ContinueRequest(result.session_id, iterations=4, refine=4))
+    assert result.tuned_from and more[-1].index == result.steps
+
+
+@pytest.mark.parametrize("method", ["restyle", "one_pass", "idinvert", "hybrid", "bootstrap"])
+def test_methods_with_an_encoder_say_why_they_need_one(services: Services, method: str) -> None:
+    name = write_tiny_generator(services.paths.models).name
+    with pytest.raises(
+        WeightsError, match="it is a generator alone, and the method needs an encoder"
+    ) as caught:
+        invert(services, model=name, method=method, iterations=2)
+    assert "karras_w" in caught.value.hint
+
+
+def test_a_model_of_an_unstated_kind_gets_the_whole_picture_and_says_so(services: Services) -> None:
+    name = write_tiny_generator(services.paths.models).name
+    messages, _ = drive(invert_photo.run(InvertRequest(PHOTO, model=name, iterations=2), services))
+    face = next(message for message in messages if isinstance(message, AlignedFace))
+    assert "does not say what it paints" in face.notices[0] and face.quad == ()
 
 
 # --- two models ---------------------------------------------------------------------------------------

@@ -16,7 +16,13 @@ from desktop_app.core.settings import LibrarySettings
 from desktop_app.core.types import FacePoints, PhotoSource
 from desktop_app.engine.weights.store import write_model
 from tests.pictures import picture
-from tests.tiny_inverter import MODEL, face_settings, write_tiny_directions, write_tiny_model
+from tests.tiny_inverter import (
+    MODEL,
+    face_settings,
+    write_tiny_directions,
+    write_tiny_generator,
+    write_tiny_model,
+)
 from tests.ui.real_window import real_window
 from ui import file_dialogs
 from ui.catalogue.similar_view import Query
@@ -168,3 +174,36 @@ def test_after_each_bad_input_the_session_is_there_and_the_next_run_works(
     assert result.session.session_id != good
     result.edits.mix.choose_face(good)  # the first session is as it was
     until(lambda: result._edited is not None)
+
+
+@pytest.mark.timeout(240)
+def test_a_generator_alone_is_projected_and_a_stopped_search_ends_on_the_same_bits(
+    window: MainWindow, photo: Path, until: Until, paths: AppPaths
+) -> None:
+    page = window._faces
+    window.show_page(1)
+    _open(page, photo, until)
+    chooser, result = page._chooser, page._result
+    name = write_tiny_generator(paths.models).name
+    page._ask_models()
+    until(lambda: chooser.first._models.model(name) is not None)
+    chooser.first.choose(model=name)
+    methods = chooser.first._method
+    assert [methods.itemData(k) for k in range(methods.count())] == ["karras_w_plus", "karras_w"]
+    assert "has none" in chooser.first._model_words.text()
+    assert "does not say what it paints" in chooser._domain_notice()
+    chooser.first._iterations.setValue(300)
+    chooser._invert.click()
+    _until_done(page, until)
+    whole = result.steps
+
+    chooser._invert.click()
+    until(lambda: len(result.steps) >= 3)
+    result._stop.click()
+    _until_done(page, until)
+    assert len(result.steps) < len(whole) and result.session.is_unfinished
+    result._continue.finish_wanted.emit()
+    _until_done(page, until)
+    assert len(result.steps) == len(whole)
+    assert np.array_equal(result.steps[-1].w_plus, whole[-1].w_plus)
+    assert np.array_equal(result.steps[-1].y_hat, whole[-1].y_hat)

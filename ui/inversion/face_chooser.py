@@ -381,7 +381,14 @@ class FaceChooser(QFrame):
     def _domain_notice(self) -> str:
         """A word when the model and the photo plainly do not belong together."""
         choice, found = self.first.choice, self._found
-        if choice is None or found is None or choice.model.needs_face or not found.faces:
+        if choice is None or found is None or choice.model.needs_face:
+            return ""
+        if not choice.model.domain:
+            return self.tr(
+                "This model does not say what it paints, so it gets the whole picture: give it one that is "
+                "cut out as its training pictures were."
+            )
+        if not found.faces:
             return ""
         return self.tr(
             "The photo shows a face, but this model paints something else: {}. "

@@ -97,7 +97,7 @@ class SizesForMethods(Protocol):
 
     @property
     def input_nc(self) -> int:
-        """Channels of the encoder's input."""
+        """Channels of the encoder's input; 0 without an encoder."""
 
     @property
     def n_styles(self) -> int:
@@ -246,7 +246,11 @@ def _has_encoder_that_refines(model: SizesForMethods) -> bool:
 
 
 def _is_one_pass(model: SizesForMethods) -> bool:
-    return model.input_nc <= 3
+    return 0 < model.input_nc <= 3
+
+
+def _has_encoder(model: SizesForMethods) -> bool:
+    return model.input_nc > 0
 
 
 def _any(model: SizesForMethods) -> bool:
@@ -285,7 +289,7 @@ METHODS: dict[str, InversionMethod] = {
             "In-domain (IDInvert)",
             "Starts from the encoder and optimises without leaving the codes that the encoder knows.",
             _idinvert,
-            _any,
+            _has_encoder,
             iterations=InDomainOptions().iterations,
         ),
         InversionMethod(
@@ -309,7 +313,7 @@ METHODS: dict[str, InversionMethod] = {
             "Hybrid",
             "Starts from the encoder's last step and optimises from there; closest to the photo.",
             _hybrid,
-            _any,
+            _has_encoder,
             uses_steps=True,
             iterations=HYBRID_ITERATIONS,
         ),
@@ -323,7 +327,9 @@ def fitting_methods(model: SizesForMethods) -> list[InversionMethod]:
 
 
 def natural_method(model: SizesForMethods) -> str:
-    """The method that a model's encoder is made for."""
+    """The method that a model's encoder is made for; the closest one where there is no encoder."""
+    if not _has_encoder(model):
+        return "karras_w_plus"
     return "restyle" if _has_encoder_that_refines(model) else "one_pass"
 
 
@@ -339,8 +345,9 @@ def fitting_method(name: str, model: SizesForMethods) -> InversionMethod:
         raise UserInputError(f"There is no inversion method '{name}'.", f"Known: {', '.join(METHODS)}.")
     if not method.fits(model):
         fitting = ", ".join(one.name for one in fitting_methods(model))
+        why = "" if _has_encoder(model) else ": it is a generator alone, and the method needs an encoder"
         raise WeightsError(
-            f"The model '{model.name}' cannot be used with the method '{name}'.",
+            f"The model '{model.name}' cannot be used with the method '{name}'{why}.",
             f"It can be used with: {fitting}.",
         )
     return method

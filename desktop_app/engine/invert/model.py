@@ -1,7 +1,8 @@
 """An inversion model: encoder, generator and average code, loaded from one checkpoint.
 
 The weights file keeps the official layout (reference, section 3): `encoder.*`, `decoder.*` and
-`latent_avg`. The card's `config` holds the sizes of both networks.
+`latent_avg`. The card's `config` holds the sizes of both networks. A generator that was imported alone
+is a model too, without an encoder: methods that only optimise can use it.
 """
 
 from __future__ import annotations
@@ -22,6 +23,22 @@ from desktop_app.engine.weights.converted import NoArithmetic
 from desktop_app.engine.weights.store import ModelCard, ModelStore, load_strict
 
 ARCHITECTURE = "restyle"
+GENERATOR_ALONE = "stylegan2"
+INVERTIBLE = (ARCHITECTURE, GENERATOR_ALONE)
+NO_ENCODER_HINT = "It can be used with the projections (Karras), which need none."
+COMPARED_PX = 256  # a generator alone is compared with the photo at this size, as Karras' projection does
+
+
+class NoEncoder(nn.Module):
+    """Stands where a generator alone has no encoder."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Refuse.
+
+        Raises:
+            WeightsError: Always.
+        """
+        raise WeightsError("This model is a generator alone and has no encoder.", NO_ENCODER_HINT)
 
 
 @dataclass(slots=True)
@@ -31,10 +48,10 @@ class InversionModel:
     Attributes:
         name: Model name.
         generator: StyleGAN2.
-        encoder: ReStyle encoder (6 channels) or one-pass encoder (3 channels).
+        encoder: ReStyle encoder (6 channels) or one-pass encoder (3 channels); else `NoEncoder`.
         w_avg: Average code, (D,).
         input_px: Side of the encoder's input.
-        input_nc: Channels of the encoder's input.
+        input_nc: Channels of the encoder's input; 0 without an encoder.
         device: Where the networks lie.
         domain: `faces`, `cars` ...
         adds_average: The code is the encoder's answer plus the average code; False for encoders
@@ -149,7 +166,7 @@ def load_inversion_model(store: ModelStore, name: str, *, device: torch.device) 
         WeightsError: No such model, wrong kind, damaged file or another architecture.
     """
     card = store.card(name)
-    if card.architecture != ARCHITECTURE:
+    if card.architecture not in INVERTIBLE:
         raise WeightsError(f"The model '{name}' is no inversion model (it is '{card.architecture}').")
     return build_inversion_model(card, store.tensors(card), device=device)
 
@@ -212,21 +229,32 @@ def networks_of(card: ModelCard) -> tuple[Generator, nn.Module, EncoderShape]:
     """
     try:
         g = card.config["generator"]
+        channels = {int(k): int(v) for k, v in g["channels"].items()} if g.get("channels") else None
+        generator = Generator(
+            int(g["size"]), style_dim=int(g["style_dim"]), n_mlp=int(g["n_mlp"]), channels=channels
+        )
+        if card.architecture == GENERATOR_ALONE:
+            return generator, NoEncoder(), _no_input(generator)
         e = dict(card.config["encoder"])
         encoder_type = str(e.pop("type"))
         units = e.pop("units")
         shape = EncoderShape(
             **{**e, "widths": tuple(e["widths"])}, units=tuple(units) if units is not None else None
         )
-        channels = {int(k): int(v) for k, v in g["channels"].items()} if g.get("channels") else None
-        generator = Generator(
-            int(g["size"]), style_dim=int(g["style_dim"]), n_mlp=int(g["n_mlp"]), channels=channels
-        )
         if encoder_type not in ENCODERS:
             raise WeightsError(f"The card of '{card.name}' names an unknown encoder '{encoder_type}'.")
         return generator, create_encoder(encoder_type, shape), shape
     except (KeyError, TypeError, ValueError) as error:
         raise WeightsError(f"The card of '{card.name}' does not describe a model: {error!r}.") from error
+
+
+def _no_input(generator: Generator) -> EncoderShape:
+    return EncoderShape(
+        n_styles=generator.n_latent,
+        input_nc=0,
+        style_dim=generator.style_dim,
+        input_px=min(generator.size, COMPARED_PX),
+    )
 
 
 def _below(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

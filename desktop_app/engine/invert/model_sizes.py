@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.nn.functional as F  # noqa: N812
@@ -11,7 +12,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from desktop_app.core.errors import WeightsError
 from desktop_app.engine.invert.domains import DomainPreset, preset_named
-from desktop_app.engine.invert.model import networks_of
+from desktop_app.engine.invert.model import COMPARED_PX, GENERATOR_ALONE, networks_of
+from desktop_app.engine.networks.stylegan2 import style_count
 from desktop_app.engine.weights.store import ModelCard
 
 # An iteration of an optimiser renders, goes back through the generator (twice the work) and steps.
@@ -29,11 +31,11 @@ class ModelSizes:
     Attributes:
         name: Model name.
         preset: Its domain.
-        encoder_type: Official name of the encoder's architecture.
+        encoder_type: Official name of the encoder's architecture; empty without an encoder.
         n_styles: Rows of a code.
         style_dim: Size of a row.
         input_px: Side of the encoder's input.
-        input_nc: Channels of it.
+        input_nc: Channels of it; 0 without an encoder.
         output_px: Side of the generated picture.
     """
 
@@ -62,7 +64,9 @@ def sizes_of(card: ModelCard) -> ModelSizes:
         WeightsError: The card does not describe an inversion model.
     """
     try:
-        generator, encoder = card.config["generator"], card.config["encoder"]
+        generator = card.config["generator"]
+        size = int(generator["size"])
+        encoder = _no_encoder(size) if card.architecture == GENERATOR_ALONE else card.config["encoder"]
         return ModelSizes(
             name=card.name,
             preset=preset_named(str(card.config.get("domain", "faces"))),
@@ -71,10 +75,15 @@ def sizes_of(card: ModelCard) -> ModelSizes:
             style_dim=int(generator["style_dim"]),
             input_px=int(encoder["input_px"]),
             input_nc=int(encoder.get("input_nc", 6)),
-            output_px=int(generator["size"]),
+            output_px=size,
         )
     except (KeyError, TypeError, ValueError) as error:
         raise WeightsError(f"The card of '{card.name}' does not describe a model: {error!r}.") from error
+
+
+def _no_encoder(size: int) -> dict[str, Any]:
+    """What a card would say of the encoder of a generator alone."""
+    return {"type": "", "n_styles": style_count(size), "input_px": min(size, COMPARED_PX), "input_nc": 0}
 
 
 def can_start(first: ModelSizes, second: ModelSizes) -> bool:
@@ -103,7 +112,8 @@ def work_of(card: ModelCard) -> Work:
             generator.synthesize(torch.empty(1, sizes.n_styles, sizes.style_dim))
         height, width = sizes.preset.input_size(sizes.input_px)
         with FlopCounterMode(display=False) as encoding:
-            encoder(torch.empty(1, sizes.input_nc, height, width))
+            if sizes.input_nc:
+                encoder(torch.empty(1, sizes.input_nc, height, width))
     return Work(float(encoding.get_total_flops()), float(rendering.get_total_flops()))
 
 
