@@ -34,9 +34,9 @@ def test_it_solves_a_linear_problem() -> None:
     torch.manual_seed(0)
     x, wanted = torch.randn(256, 20), torch.randn(24, 20)
     matrix = nn.Parameter(torch.zeros(24, 20))
-    optimiser = Muon([matrix], lr=0.05)
+    optimiser = Muon([matrix], lr=0.2)
     for step in range(200):
-        optimiser.param_groups[0]["lr"] = 0.05 * (1.0 - step / 200)  # steps have one size: the rate must fall
+        optimiser.param_groups[0]["lr"] = 0.2 * (1.0 - step / 200)  # steps have one size: the rate must fall
         loss = (x @ (matrix - wanted).T).square().mean()
         optimiser.zero_grad()
         loss.backward()
