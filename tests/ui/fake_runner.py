@@ -180,7 +180,7 @@ def face_model(name: str = "restyle_psp.builtin", **facts: object) -> FaceModelI
         "title": "Faces 64 px",
         "sentence": "Faces, 64 pixels.",
         "domain": "faces",
-        "domain_title": "Faces (FFHQ)",
+        "domain_title": "Faces",
         "needs_face": True,
         "output_px": 64,
         "methods": _METHODS,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from PySide6.QtCore import QObject, Signal
 from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QInputDialog, QLineEdit, QMenu, QWidget
@@ -103,10 +105,7 @@ class ClassMarking(QObject):
         action = self.sender()
         if isinstance(action, QAction):
             class_id, mark = action.data()
-            self.mark(class_id, self._offered, mark=Mark(mark))
-            one = self.by_id(class_id)
-            if one is not None:
-                self._tell_marked(one.name, Mark(mark))
+            self._mark_and_tell(class_id, self._offered, Mark(mark))
 
     def _create_by_menu(self) -> None:
         action = self.sender()
@@ -118,12 +117,20 @@ class ClassMarking(QObject):
             name = self.ask_name(parent.window(), self.tr("New class"))
             if name:
                 self.create(name, photo_ids)
-                self._tell_marked(name, Mark.IS)
 
-    def _tell_marked(self, name: str, mark: Mark) -> None:
+    def _mark_and_tell(self, class_id: int, photo_ids: tuple[int, ...], mark: Mark) -> None:
+        """Mark photos of any page, and say so once they are marked: a failure shows its error alone."""
+        handle = self._jobs.submit(MarkPhotosRequest(class_id, photo_ids, mark))
+        handle.finished.connect(self._take_marks)
+        handle.finished.connect(partial(self._tell_marked, len(photo_ids), mark))
+
+    def _tell_marked(self, photos: int, mark: Mark, answer: ClassList) -> None:
+        one = self.by_id(answer.changed)
+        if one is None:
+            return
         text = self.tr("{} marked: is {}.") if mark is Mark.IS else self.tr("{} marked: is not {}.")
         self.notice.emit(
-            text.format(texts.photos_text(len(self._offered)), name),
+            text.format(texts.photos_text(photos), one.name),
             self.tr("The page Classes proposes the rest."),
         )
 
@@ -135,7 +142,7 @@ class ClassMarking(QObject):
         self._take(answer)
         photo_ids, self._waiting = self._waiting, ()
         if photo_ids:
-            self.mark(answer.changed, photo_ids, mark=Mark.IS)
+            self._mark_and_tell(answer.changed, photo_ids, Mark.IS)
 
     def _take_marks(self, answer: ClassList) -> None:
         self._take(answer)

@@ -106,6 +106,9 @@ class TunePage(QFrame):
         self._stop = button(self.tr("Stop"), icon="close", tip=self.tr("It can go on later"))
         self._resume = button(self.tr("Go on"), icon="play", role="primary")
         self._discard = button(self.tr("Discard"), icon="remove")
+        self._discard_stopped = button(
+            self.tr("Discard"), icon="remove", tip=self.tr("Forget the stopped tuning")
+        )
         self._keep = button(
             self.tr("Keep …"), icon="check", role="primary", tip=self.tr("Becomes an encoder of its own")
         )
@@ -147,7 +150,7 @@ class TunePage(QFrame):
         left.addWidget(self._base)
         left.addWidget(self._layers)
         left.addSpacing(4)
-        left.addLayout(row(self._start, self._resume, self._stop, None))
+        left.addLayout(row(self._start, self._resume, self._stop, self._discard_stopped, None))
         left.addWidget(self._state)
         left.addSpacing(4)
         left.addWidget(separator())
@@ -184,7 +187,8 @@ class TunePage(QFrame):
         self._start.clicked.connect(self._begin)
         self._resume.clicked.connect(self._go_on)
         self._stop.clicked.connect(self._end)
-        self._discard.clicked.connect(self._forget)
+        for discard in (self._discard, self._discard_stopped):
+            discard.clicked.connect(self._forget)
         self._keep.clicked.connect(self._ask_title)
         self._alike.changed.connect(self._change_alike)
         self._encoders.switch_wanted.connect(self._switch)
@@ -387,7 +391,9 @@ class TunePage(QFrame):
         self._stop.setVisible(is_running)
         self._stop.setEnabled(is_running)
         self._keep.setEnabled(is_finished and not is_keeping)
-        self._discard.setEnabled((is_finished or is_stopped) and not is_keeping)
+        self._discard.setEnabled(is_finished and not is_keeping)
+        self._discard_stopped.setVisible(is_stopped)
+        self._discard_stopped.setEnabled(not is_keeping)
         self._encoders.set_locked(is_keeping)
         if not is_running:
             self._state.setText(self._told(options))

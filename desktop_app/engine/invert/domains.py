@@ -63,7 +63,7 @@ class DomainPreset:
 PRESETS: tuple[DomainPreset, ...] = (
     DomainPreset(
         "faces",
-        "Faces (FFHQ)",
+        "Faces",
         ("ffhq_encode", "ffhq_frontalize", "celebs_super_resolution", "celebs_sketch_to_face"),
         1024,
         psp_encoder="BackboneEncoder",

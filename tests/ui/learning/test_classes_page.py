@@ -138,12 +138,20 @@ def test_menu_marks_photos_and_makes_classes(
     actions["is not  Cats"].trigger()
     request = runner.requests(MarkPhotosRequest)[-1]
     assert (request.class_id, request.photo_ids, request.mark) == (1, (5, 6), Mark.IS_NOT)
+    assert told == [], "nothing is told before the answer"
+    runner.fail(MarkPhotosRequest, "The library cannot be written.")
+    assert told == [], "a failure shows its error alone"
+    actions["is not  Cats"].trigger()
+    runner.answer(MarkPhotosRequest, ClassList((CATS,), 1))
     assert told == ["2 photos marked: is not Cats."]
     monkeypatch.setattr(marking, "ask_name", lambda *_args, **_more: "Birds")
     actions["New class …"].trigger()
     assert runner.requests(CreateClassRequest)[-1].name == "Birds"
     runner.answer(CreateClassRequest, ClassList((ClassInfo(3, "Birds", 0, 0), CATS), 3))
     assert runner.requests(MarkPhotosRequest)[-1] == MarkPhotosRequest(3, (5, 6), Mark.IS)
+    assert len(told) == 1
+    runner.answer(MarkPhotosRequest, ClassList((ClassInfo(3, "Birds", 2, 0), CATS), 3))
+    assert told[1:] == ["2 photos marked: is Birds."]
 
 
 def test_export_dialog_gives_what_was_chosen(qtbot: object, filled: ClassesPage, runner: FakeRunner) -> None:

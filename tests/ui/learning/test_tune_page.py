@@ -126,15 +126,16 @@ def test_stopped_run_can_go_on_or_be_discarded(page: TunePage, runner: FakeRunne
     runner.settle_cancelled()
     _tell(runner, stopped_at=1, stopped_of=4)
     assert page._state.text() == "Stopped at step 1 of 4; it can go on."
-    assert page._resume.isVisible() and page._discard.isEnabled()
+    assert page._resume.isVisible() and page._discard_stopped.isVisible()
     page._resume.click()
     assert runner.last(TuneRequest).request == TuneRequest(resume=True)
     page._stop.click()
     runner.settle_cancelled()
     _tell(runner, stopped_at=1, stopped_of=4)
-    page._forget()
+    page._discard_stopped.click()
     runner.answer(DiscardTuningRequest, OPTIONS)
     assert not page._resume.isVisible() and not page._training.isVisible()
+    assert not page._discard_stopped.isVisible()
 
 
 def test_refusal_stays_on_the_page(page: TunePage, runner: FakeRunner) -> None:
