@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from desktop_app.cli.console import Console
+from desktop_app.cli.numbers import decimal_number, whole_number
 from desktop_app.core.errors import UserInputError, display_path
 from desktop_app.core.types import (
     ClassInfo,
@@ -39,9 +40,15 @@ def register(subparsers: _Subparsers) -> None:
     mark.add_argument("--clear", nargs="+", type=Path, default=[], metavar="PHOTO", help="take marks back")
     propose = _add(kinds, "propose", run_propose, "propose further photos of a class")
     propose.add_argument("name", metavar="NAME", help="the class")
-    propose.add_argument("--top", type=_positive, default=40, metavar="N", help="proposals at most (40)")
     propose.add_argument(
-        "--min-confidence", type=_share, default=0.0, metavar="P", help="least confidence, 0 to 1 (0)"
+        "--top", type=whole_number(1), default=40, metavar="N", help="proposals at most (40)"
+    )
+    propose.add_argument(
+        "--min-confidence",
+        type=decimal_number(0, 1),
+        default=0.0,
+        metavar="P",
+        help="least confidence, 0 to 1 (0)",
     )
     export = _add(kinds, "export", run_export, "write classes as tags")
     export.add_argument("--csv", type=Path, metavar="FILE", help="table to write")
@@ -50,7 +57,10 @@ def register(subparsers: _Subparsers) -> None:
         "--class", dest="names", action="append", default=[], metavar="NAME", help="only these"
     )
     export.add_argument(
-        "--proposals-from", type=_share, metavar="P", help="also proposals from this confidence on, 0 to 1"
+        "--proposals-from",
+        type=decimal_number(0, 1),
+        metavar="P",
+        help="also proposals from this confidence on, 0 to 1",
     )
     rename = _add(kinds, "rename", run_rename, "give a class another name")
     rename.add_argument("name", metavar="NAME")
@@ -196,17 +206,3 @@ def _photo_id(file: Path, services: Services) -> int:
 
 def _class_object(one: ClassInfo) -> dict[str, object]:
     return {"name": one.name, "members": one.members, "others": one.others, "answered": one.answered}
-
-
-def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError("must be at least 1")
-    return value
-
-
-def _share(text: str) -> float:
-    value = float(text)
-    if not 0.0 <= value <= 1.0:
-        raise argparse.ArgumentTypeError("must lie between 0 and 1")
-    return value

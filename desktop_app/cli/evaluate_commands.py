@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from desktop_app.cli import evaluate_inversion
 from desktop_app.cli.console import Console
+from desktop_app.cli.numbers import whole_number
 from desktop_app.core.errors import display_path
 
 if TYPE_CHECKING:
@@ -40,12 +41,12 @@ def register(subparsers: _Subparsers) -> None:
     )
     retrieval.add_argument(
         "--copies",
-        type=_count,
+        type=whole_number(0),
         default=0,
         metavar="N",
         help="also find the originals of N cropped, recoloured, recompressed or flipped copies (0)",
     )
-    retrieval.add_argument("--seed", type=_count, default=0, metavar="N", help="of the copies (0)")
+    retrieval.add_argument("--seed", type=whole_number(0), default=0, metavar="N", help="of the copies (0)")
     retrieval.add_argument("--models", type=Path, help="folder of further models; default: your model folder")
     retrieval.set_defaults(command=run_retrieval)
     evaluate_inversion.register(kinds)
@@ -117,13 +118,6 @@ def _show_copies(report: RetrievalReport, console: Console, width: int) -> None:
             figures.append(encoder.copies.together_recall_at_1)
             console.line(f"{encoder.name:<{width}}" + "".join(f"  {figure:>12.3f}" for figure in figures))
     console.line(f"{first.copies} copies, their originals sought among {first.gallery} pictures.")
-
-
-def _count(text: str) -> int:
-    value = int(text)
-    if value < 0:
-        raise argparse.ArgumentTypeError("must not be negative")
-    return value
 
 
 def _cell(figures: tuple[float, float, float] | None) -> str:

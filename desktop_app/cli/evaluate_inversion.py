@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from desktop_app.cli.console import Console
+from desktop_app.cli.numbers import whole_number
 from desktop_app.core.errors import JobCancelled, UserInputError, display_path
 
 if TYPE_CHECKING:
@@ -36,10 +36,12 @@ def register(kinds: _Subparsers) -> None:
         metavar="LIST",
         help=f"comma separated, of {', '.join(METHODS)}; default: {','.join(DEFAULT_METHODS)}",
     )
-    parser.add_argument("--steps", type=_number(1, 20), default=5, metavar="N", help="encoder passes (5)")
+    parser.add_argument(
+        "--steps", type=whole_number(1, 20), default=5, metavar="N", help="encoder passes (5)"
+    )
     parser.add_argument(
         "--iterations",
-        type=_number(1, MAX_ITERATIONS),
+        type=whole_number(1, MAX_ITERATIONS),
         default=0,
         metavar="N",
         help="of the methods that search; default: each method's own number",
@@ -53,11 +55,11 @@ def register(kinds: _Subparsers) -> None:
         help="inversion model; may be given several times, then each method runs with every one that fits",
     )
     parser.add_argument(
-        "--limit", type=_number(1, 1_000_000), default=0, metavar="N",
+        "--limit", type=whole_number(1, 1_000_000), default=0, metavar="N",
         help="only so many photos, evenly spaced over the sorted names",
     )  # fmt: skip
     parser.add_argument(
-        "--edit-photos", type=_number(0, 1_000_000), default=8, metavar="N",
+        "--edit-photos", type=whole_number(0, 1_000_000), default=8, metavar="N",
         help="photos on which editing is measured too (8); 0: none",
     )  # fmt: skip
     parser.add_argument(
@@ -160,18 +162,3 @@ def _methods(text: str) -> tuple[str, ...]:
         what = f"'{unknown[0]}' is no inversion method" if unknown else "no method is named"
         raise argparse.ArgumentTypeError(f"{what}; known are {', '.join(METHODS)}")
     return names
-
-
-def _number(low: int, high: int) -> Callable[[str], int]:
-    """Reads a whole number of a range."""
-
-    def read(text: str) -> int:
-        try:
-            value = int(text)
-        except ValueError as error:
-            raise argparse.ArgumentTypeError(f"'{text}' is no whole number") from error
-        if not low <= value <= high:
-            raise argparse.ArgumentTypeError(f"must be {low} to {high}, not {value}")
-        return value
-
-    return read

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from desktop_app.cli.console import Console
+from desktop_app.cli.numbers import whole_number
 from desktop_app.core.errors import ResourceError, UserInputError, display_path
 from desktop_app.core.inversion_types import METHOD_NAMES, REFINE_ITERATIONS
 from desktop_app.core.types import (
@@ -69,10 +70,12 @@ def register(subparsers: _Subparsers) -> None:
     invert = subparsers.add_parser("invert", help="invert a face step by step and write every step")
     invert.add_argument("photo", type=Path, metavar="PHOTO", help="a photo with a face")
     invert.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of the results")
-    invert.add_argument("--steps", type=_steps, default=0, metavar="N", help="encoder passes, 1 to 20")
+    invert.add_argument(
+        "--steps", type=whole_number(1, 20), default=0, metavar="N", help="encoder passes, 1 to 20"
+    )
     invert.add_argument("--aligned", action="store_true", help="the picture is a cut-out face already")
     invert.add_argument(
-        "--face", type=_positive, default=1, metavar="N", help="which face, 1 = the largest (1)"
+        "--face", type=whole_number(1), default=1, metavar="N", help="which face, 1 = the largest (1)"
     )
     invert.add_argument("--model", default="", metavar="NAME", help="inversion model")
     _add_method_options(invert)
@@ -100,7 +103,7 @@ def register(subparsers: _Subparsers) -> None:
         "--find", type=Path, metavar="FACES", help="find them on aligned faces (index.csv) and store them"
     )
     directions.add_argument(
-        "--most", type=_positive, default=1200, metavar="N", help="faces inverted with --find (1200)"
+        "--most", type=whole_number(1), default=1200, metavar="N", help="faces inverted with --find (1200)"
     )
     directions.set_defaults(command=run_directions)
 
@@ -113,11 +116,15 @@ def _add_method_options(invert: argparse.ArgumentParser) -> None:
         help="inversion method (the one that the model's encoder is made for)",
     )
     invert.add_argument(
-        "--iterations", type=_positive, default=0, metavar="N", help="iterations of a method that optimises"
+        "--iterations",
+        type=whole_number(1),
+        default=0,
+        metavar="N",
+        help="iterations of a method that optimises",
     )
     invert.add_argument(
         "--refine",
-        type=_positive,
+        type=whole_number(1),
         nargs="?",
         const=REFINE_ITERATIONS,
         default=0,
@@ -131,7 +138,11 @@ def _add_method_options(invert: argparse.ArgumentParser) -> None:
         help="let the inversion model find the face and MODEL restyle it in the steps after that",
     )
     invert.add_argument(
-        "--first-steps", type=_steps, default=1, metavar="N", help="with --toonify: steps of the first (1)"
+        "--first-steps",
+        type=whole_number(1, 20),
+        default=1,
+        metavar="N",
+        help="with --toonify: steps of the first (1)",
     )
 
 
@@ -377,20 +388,6 @@ def _append(run: _Run, key: str, name: str) -> None:
     listed = run.files.setdefault(key, [])
     assert isinstance(listed, list)
     listed.append(_named(run, name))
-
-
-def _steps(text: str) -> int:
-    value = int(text)
-    if not 1 <= value <= 20:
-        raise argparse.ArgumentTypeError("must be 1 to 20")
-    return value
-
-
-def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError("must be at least 1")
-    return value
 
 
 def _edit(text: str) -> tuple[str, float]:

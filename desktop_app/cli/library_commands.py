@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from desktop_app.cli.console import Console, duration_text
+from desktop_app.cli.numbers import whole_number
 from desktop_app.core.errors import display_path
 from desktop_app.core.types import HitKind, IndexRequest, IndexSummary, PhotoHit, SearchRequest
 
@@ -31,7 +32,9 @@ def register(subparsers: _Subparsers) -> None:
 
     search = subparsers.add_parser("search", help="find photos of the library that are like one")
     search.add_argument("photo", type=Path, metavar="PHOTO", help="a photo, inside or outside the library")
-    search.add_argument("--top", type=_positive, default=20, metavar="N", help="neighbours at most (20)")
+    search.add_argument(
+        "--top", type=whole_number(1), default=20, metavar="N", help="neighbours at most (20)"
+    )
     search.add_argument(
         "--min-similarity",
         type=_similarity,
@@ -79,7 +82,9 @@ def run_search(args: argparse.Namespace, console: Console) -> dict[str, object]:
         note = f"  ({_KIND_TEXTS[hit.kind]})" if _KIND_TEXTS[hit.kind] else ""
         console.line(f"{hit.rank:3d}  {hit.similarity:6.3f}  {display_path(hit.row.path)}{note}")
     if not result.hits:
-        console.line("No photo of the library is similar enough.")
+        console.line(
+            "No photo of the library is similar enough; --min-similarity -1 shows the nearest all the same."
+        )
     hidden = f"; {result.below_cutoff} of the nearest hidden by it" if result.below_cutoff else ""
     console.line(
         f"{len(result.hits)} of {result.searched:,} photos in {result.seconds:.2f} s, "
@@ -135,13 +140,6 @@ def _hit_object(hit: PhotoHit) -> dict[str, object]:
         "width_px": hit.row.width_px,
         "height_px": hit.row.height_px,
     }
-
-
-def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError("must be at least 1")
-    return value
 
 
 def _similarity(text: str) -> float:

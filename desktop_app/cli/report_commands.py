@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from desktop_app.cli.numbers import whole_number
 from desktop_app.core.errors import UserInputError, display_path
 from desktop_app.core.types import ReportRequest
 
@@ -22,7 +23,9 @@ def register(subparsers: Any) -> None:  # Any: argparse gives its subparsers no 
     parser.add_argument("--out", type=Path, default=Path("report"), help="folder of the report")
     parser.add_argument("--faces", type=Path, help="folder of photos with faces")
     parser.add_argument("--library", type=Path, help="library folder; default: inside the report folder")
-    parser.add_argument("--queries", type=int, default=8, help="photos whose neighbours are shown")
+    parser.add_argument(
+        "--queries", type=whole_number(1), default=8, help="photos whose neighbours are shown"
+    )
     parser.set_defaults(command=report)
 
 

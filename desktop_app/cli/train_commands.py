@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from desktop_app.cli import train_face_commands, tune_commands
 from desktop_app.cli.console import Console
+from desktop_app.cli.numbers import decimal_number, whole_number
 from desktop_app.core.errors import UserInputError
 
 if TYPE_CHECKING:
@@ -127,7 +128,9 @@ def _add_contrastive(kinds: argparse._SubParsersAction[argparse.ArgumentParser])
         help="folder of pictures; may be given several times",
     )
     parser.add_argument("--out", type=Path, required=True, help="folder of the run")
-    parser.add_argument("--images", type=_count, default=300_000, help="pictures seen in all; 0: untrained")
+    parser.add_argument(
+        "--images", type=whole_number(0), default=300_000, help="pictures seen in all; 0: untrained"
+    )
     parser.add_argument("--resume", action="store_true", help="continue from the run's checkpoint")
     parser.add_argument("--method", choices=METHOD_NAMES, default="simclr", help="a row of choices")
     parser.add_argument("--alike", choices=ALIKE_NAMES, help="what counts as alike; default: the method's")
@@ -137,36 +140,36 @@ def _add_contrastive(kinds: argparse._SubParsersAction[argparse.ArgumentParser])
     parser.add_argument(
         "--encoder", default="builtin", metavar="NETWORK", help="builtin, timm:<model> or open_clip:<model>"
     )
-    parser.add_argument("--batch", type=_count, default=0, help="pictures of one step; 0: the method's")
+    parser.add_argument(
+        "--batch", type=whole_number(0), default=0, help="pictures of one step; 0: the method's"
+    )
     parser.add_argument(
         "--size", type=int, default=0, choices=(0, 32, 64, 96, 128), help="input side in pixels"
     )
-    parser.add_argument("--rate", type=float, default=0.0, help="highest learning rate; 0: the method's")
-    parser.add_argument("--temperature", type=float, default=0.0, help="of the loss; 0: the method's")
+    parser.add_argument(
+        "--rate", type=decimal_number(0), default=0.0, help="highest learning rate; 0: the method's"
+    )
+    parser.add_argument(
+        "--temperature", type=decimal_number(0), default=0.0, help="of the loss; 0: the method's"
+    )
     parser.add_argument("--start", default="", metavar="MODEL", help="begin with a model's backbone")
-    parser.add_argument("--min-area", type=_share, default=0.0, help="smallest crop; 0: the method's")
-    parser.add_argument("--colour", type=float, default=1.0, help="factor on all changes of colour")
-    parser.add_argument("--grey", type=_share, default=0.0, help="share of views without colour")
+    parser.add_argument(
+        "--min-area", type=decimal_number(0, 1), default=0.0, help="smallest crop; 0: the method's"
+    )
+    parser.add_argument(
+        "--colour", type=decimal_number(0), default=1.0, help="factor on all changes of colour"
+    )
+    parser.add_argument(
+        "--grey", type=decimal_number(0, 1), default=0.0, help="share of views without colour"
+    )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--precision", choices=("auto", "bfloat16", "float32"), default="auto")
-    parser.add_argument("--threads", type=int, default=0, help="CPU threads; 0: torch's own choice")
+    parser.add_argument(
+        "--threads", type=whole_number(0), default=0, help="CPU threads; 0: torch's own choice"
+    )
     parser.add_argument("--name", default="contrastive_photo.own", help="name of the model")
     parser.add_argument("--models", type=Path, help="folder for the model; default: `model` in the run")
     parser.add_argument("--title", default="Similar photos, trained on your pictures")
     parser.add_argument("--licence", default="as the training pictures")
     parser.add_argument("--sources", default="pictures of this computer")
     parser.set_defaults(command=train_contrastive)
-
-
-def _count(text: str) -> int:
-    value = int(text)
-    if value < 0:
-        raise argparse.ArgumentTypeError("must not be negative")
-    return value
-
-
-def _share(text: str) -> float:
-    value = float(text)
-    if not 0.0 <= value <= 1.0:
-        raise argparse.ArgumentTypeError("must be between 0 and 1")
-    return value

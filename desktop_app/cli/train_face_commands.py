@@ -7,6 +7,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from desktop_app.cli.numbers import whole_number
 from desktop_app.core.errors import UserInputError
 
 if TYPE_CHECKING:
@@ -25,16 +26,22 @@ def add_parsers(train: Any) -> None:  # Any: argparse gives its subparsers no pu
         help="train a StyleGAN2 generator as an autoencoder, then sharpen it with a discriminator",
     )
     _shared(generator)
-    generator.add_argument("--images", type=int, default=0, help="pictures seen by the autoencoder stage")
-    generator.add_argument("--sharpen", type=int, default=-1, help="pictures seen with the discriminator")
+    generator.add_argument(
+        "--images", type=whole_number(0), default=0, help="pictures seen by the autoencoder stage"
+    )
+    generator.add_argument(
+        "--sharpen", type=whole_number(-1), default=-1, help="pictures seen with the discriminator"
+    )
     generator.add_argument("--start", default="", metavar="MODEL", help="begin with a model's weights")
     generator.add_argument("--size", type=int, default=64, choices=SIZES, help="pixels")
     generator.set_defaults(command=train_generator)
     restyle = train.add_parser("restyle", help="train a ReStyle encoder on a finished generator run")
     _shared(restyle)
     restyle.add_argument("--generator", type=Path, required=True, help="folder of the generator run")
-    restyle.add_argument("--steps", type=int, default=5, help="passes N; 1 trains a one-pass encoder")
-    restyle.add_argument("--passes", type=int, default=0, help="pictures times passes")
+    restyle.add_argument(
+        "--steps", type=whole_number(1, 20), default=5, help="passes N; 1 trains a one-pass encoder"
+    )
+    restyle.add_argument("--passes", type=whole_number(0), default=0, help="pictures times passes")
     restyle.add_argument("--publish", default="", metavar="NAME", help="write the result as a model")
     restyle.add_argument("--models", type=Path, help="folder for the model; default: your model folder")
     restyle.add_argument("--title", default="Faces, trained here")
@@ -96,7 +103,9 @@ def _shared(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True, help="folder of the run")
     parser.add_argument("--resume", action="store_true", help="continue from the run's checkpoint")
     parser.add_argument("--compile", action="store_true", help="compile the networks (needs a C++ compiler)")
-    parser.add_argument("--threads", type=int, default=0, help="CPU threads; 0: torch's own choice")
+    parser.add_argument(
+        "--threads", type=whole_number(0), default=0, help="CPU threads; 0: torch's own choice"
+    )
 
 
 def _prepare(args: argparse.Namespace) -> None:

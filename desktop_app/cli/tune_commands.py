@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from desktop_app.cli.console import Console
+from desktop_app.cli.numbers import whole_number
 from desktop_app.core.errors import UserInputError, display_path
 from desktop_app.core.settings import load_settings, save_settings
 from desktop_app.core.types import (
@@ -41,7 +42,7 @@ def add_parser(kinds: Any) -> None:  # Any: argparse gives its subparsers no pub
     parser.add_argument(
         "--encoder", default="", metavar="NAME", help="encoder to tune; default: the one used"
     )
-    parser.add_argument("--steps", type=int, default=0, help="steps; 0: the usual number")
+    parser.add_argument("--steps", type=whole_number(0), default=0, help="steps; 0: the usual number")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--layers", action="store_true", help="also change the last layers (slow)")
     parser.add_argument("--resume", action="store_true", help="go on with a stopped tuning")
@@ -62,8 +63,6 @@ def tune(args: argparse.Namespace, console: Console) -> dict[str, object]:
     """Do what the options say."""
     from desktop_app.jobs import keep_tuning, switch_encoder, tune_options
 
-    if args.steps < 0:
-        raise UserInputError("The number of steps must not be negative.")
     services = console.services(args.library)
     if args.mark is not None:
         _mark(args.mark, services, console)

@@ -96,7 +96,8 @@ def read_labels(table: Path, folder: Path) -> list[LabelledPicture]:
             rows = list(reader)
             columns = set(reader.fieldnames or ())
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise UserInputError(f"The list {display_path(table)} cannot be read: {error}.") from error
+        reason = getattr(error, "strerror", None) or error
+        raise UserInputError(f"The list {display_path(table)} cannot be read: {reason}.") from error
     if not {"file", "label"} <= columns:
         raise UserInputError(
             f"The list {display_path(table)} needs the columns file and label.",

@@ -376,9 +376,8 @@ def _compare(
             similarity[row] = -np.inf
             both.append(ids[np.argsort(-similarity)[: min(NEIGHBOURS, len(ids) - 1)]].tolist())
         photos = services.catalogue.photos.by_ids([int(ids[row]), *both[0], *both[1]])
-        found.append(
-            ProbeNeighbours(
-                photos[int(ids[row])], tuple(photos[i] for i in both[0]), tuple(photos[i] for i in both[1])
-            )
-        )
+        if int(ids[row]) not in photos:  # a folder may have been removed while the tuning ran
+            continue
+        nearest = [tuple(photos[i] for i in one if i in photos) for one in both]
+        found.append(ProbeNeighbours(photos[int(ids[row])], nearest[0], nearest[1]))
     return tuple(found)

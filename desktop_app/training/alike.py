@@ -128,7 +128,8 @@ def labels_of(files: Sequence[Path], table: Path) -> list[str]:
         with table.open(encoding="utf-8-sig", newline="") as handle:
             rows = list(csv.DictReader(handle))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise UserInputError(f"The list {display_path(table)} cannot be read: {error}.") from error
+        reason = getattr(error, "strerror", None) or error
+        raise UserInputError(f"The list {display_path(table)} cannot be read: {reason}.") from error
     if not rows or not {"file", "label"} <= set(rows[0]):
         raise UserInputError(f"The list {display_path(table)} needs the columns file and label, and rows.")
     found: dict[str, str] = {}

@@ -102,7 +102,7 @@ def _as_stored(model: FaceAutoencoder, tensors: dict[str, Tensor]) -> FaceAutoen
 def _facts(model: FaceAutoencoder, held_out: Tensor) -> dict[str, str]:
     errors, _ = step_errors(model, held_out, 5)
     means = errors.mean(dim=0).tolist()
-    facts = {f"val_l2_step_{i}": f"{value:.4f}" for i, value in enumerate(means, start=1)}
-    facts["val_people"] = str(len(held_out))
-    facts["input_px"] = str(model.generator.size)
+    facts = {f"L2 of step {i}, held-out people": f"{value:.4f}" for i, value in enumerate(means, start=1)}
+    facts["held-out people"] = str(len(held_out))
+    facts["pixels"] = str(model.generator.size)
     return facts

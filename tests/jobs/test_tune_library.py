@@ -293,6 +293,23 @@ def test_encoder_whose_vectors_do_not_match_is_refused(services: Services) -> No
     assert services.encoder_name == "tiny.test"
 
 
+def test_photos_that_leave_while_a_tuning_runs_do_not_cost_its_result(services: Services) -> None:
+    job = tune_library.run(TuneRequest(alike=VIEWS, steps=6), services)
+    gone = set(_ids(services)[::2])  # one of the two folders
+    result, is_removed = None, False
+    try:
+        while True:
+            message = next(job)
+            if isinstance(message, TuneStep) and not is_removed:
+                services.catalogue.photos.remove(sorted(gone))
+                is_removed = True
+    except StopIteration as end:
+        result = end.value
+    assert is_removed and result is not None and len(result.steps) == 6
+    shown = {row.photo_id for probe in result.probes for row in (probe.photo, *probe.before, *probe.after)}
+    assert shown and not shown & gone
+
+
 def test_changed_library_does_not_go_on_with_a_stopped_tuning(services: Services, tmp_path: Path) -> None:
     job = tune_library.run(TuneRequest(alike=VIEWS, steps=6), services)
     next(message for message in job if isinstance(message, TuneStep))

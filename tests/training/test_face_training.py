@@ -147,7 +147,7 @@ def test_published_model_loads_inverts_and_matches_its_card(tmp_path: Path, face
         steps = list(invert(model, np.asarray(picture), steps=3))
     assert [s.index for s in steps] == [1, 2, 3]
     assert steps[0].relative_change == pytest.approx(1.0)
-    assert float(card.facts["val_l2_step_1"]) > 0
+    assert float(card.facts["L2 of step 1, held-out people"]) > 0
     again = GeneratorTraining(TINY, faces, RunFolder(tmp_path / "again"))
     again.start_from(store, "restyle_psp.test")
     for key, value in model.generator.state_dict().items():
