@@ -156,9 +156,10 @@ def run_invert(args: argparse.Namespace, console: Console) -> dict[str, object]:
         raise UserInputError("This method needs a second model.", "Name it with --toonify MODEL.")
     if args.paste_back and args.aligned:
         raise UserInputError("An aligned picture has no photo to paste back into.", "Leave out --paste-back.")
+    services = console.services()
+    _require_edits(args, console, services)  # before anything is computed or written
     run = _Run(args.out)
     _make_folder(args.out)
-    services = console.services()
     request = InvertRequest(
         source=PhotoSource(path=args.photo),
         face_index=args.face - 1,
@@ -188,6 +189,21 @@ def run_invert(args: argparse.Namespace, console: Console) -> dict[str, object]:
     _write_report(answer, run)
     _show(answer, run, console)
     return answer
+
+
+def _require_edits(args: argparse.Namespace, console: Console, services: Services) -> None:
+    """Refuse edits that the model does not have."""
+    from desktop_app.jobs import edit_photo
+
+    if not args.edit:
+        return
+    answer = console.drive(edit_photo.run(DirectionsRequest(args.toonify or args.model), services))
+    known = [one.name for one in getattr(answer, "directions", ())]
+    unknown = sorted({name for name, _ in args.edit} - set(known))
+    if unknown:
+        raise UserInputError(
+            f"The model has no edit named '{', '.join(unknown)}'.", f"It has: {', '.join(known)}."
+        )
 
 
 def run_directions(args: argparse.Namespace, console: Console) -> dict[str, object]:
