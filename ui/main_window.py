@@ -241,6 +241,10 @@ class MainWindow(QMainWindow):
         """Show a page: 0 library, 1 faces, 2 models, 3 classes, 4 learn, 5 map."""
         self._rail_group.button(number).setChecked(True)
         self._pages.setCurrentIndex(number)
+        page, focused = self._pages.currentWidget(), self.focusWidget()
+        is_on_rail = isinstance(focused, QToolButton) and self._rail_group.id(focused) not in (-1, number)
+        if page is not None and is_on_rail:
+            page.setFocus()  # a frame on another entry would look like a choice
 
     def paste(self) -> None:
         """Give what lies in the clipboard to the page that is shown."""

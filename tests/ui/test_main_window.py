@@ -91,6 +91,18 @@ def test_keys_change_the_page(qtbot: object, filled: MainWindow) -> None:
         assert filled._rail_group.checkedId() == number
 
 
+def test_a_page_shown_without_a_click_leaves_no_frame_on_the_old_entry(filled: MainWindow) -> None:
+    old = filled._rail_group.button(0)
+    old.setFocus(Qt.FocusReason.TabFocusReason)
+    assert filled.focusWidget() is old
+    filled.show_page(4)
+    assert filled.focusWidget() is filled._tune
+    chosen = filled._rail_group.button(2)
+    chosen.setFocus(Qt.FocusReason.TabFocusReason)
+    chosen.click()
+    assert filled.focusWidget() is chosen, "who walks the rail by keyboard stays there"
+
+
 def test_invert_leads_from_the_library_to_the_faces(filled: MainWindow, runner: FakeRunner) -> None:
     filled._library._grid.setCurrentIndex(filled._library._model.index(2, 0))
     filled._library._invert.click()

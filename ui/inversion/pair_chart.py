@@ -13,7 +13,7 @@ from desktop_app.core.types import InversionStep
 from ui import theme
 from ui.inversion.change_chart import nice_top
 
-_LEFT_PX, _RIGHT_PX, _TOP_PX, _BOTTOM_PX = 46, 44, 26, 34
+_LEFT_PX, _RIGHT_PX, _TOP_PX, _BOTTOM_PX = 56, 44, 26, 34
 _TICKS = 3
 _DOT_PX = 2.5
 _RING_PX = 4.5

@@ -77,7 +77,15 @@ class CompareDialog(QDialog):
         self._stack = QStackedWidget()
         self._stack.addWidget(self._message)
         self._stack.addWidget(body)
-        self.setLayout(column(self._stack))
+        self._close = button(self.tr("Close"))
+        self._close.clicked.connect(self.accept)
+        foot = row(None, self._close)
+        foot.setContentsMargins(16, 10, 18, 12)
+        whole = column(spacing=0)
+        whole.addWidget(self._stack, 1)
+        whole.addWidget(separator())
+        whole.addLayout(foot)
+        self.setLayout(whole)
 
     def _body_layout(self) -> QVBoxLayout:
         for switch in (self._heat, self._spots):

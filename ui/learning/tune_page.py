@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Signal
+from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import (
     QCheckBox,
-    QComboBox,
     QFrame,
     QHBoxLayout,
     QInputDialog,
@@ -42,6 +41,7 @@ from ui.learning.group_list import GroupList
 from ui.learning.group_marking import GroupMarking
 from ui.learning.probe_list import ProbeList
 from ui.widgets.controls import button, column, frame, label, row, separator
+from ui.widgets.elided_combo import ElidedCombo
 
 _SIDE_PX = 372
 
@@ -112,9 +112,8 @@ class TunePage(QFrame):
         self._keep = button(
             self.tr("Keep …"), icon="check", role="primary", tip=self.tr("Becomes an encoder of its own")
         )
-        self._base = QComboBox()
+        self._base = ElidedCombo(self.tr("It stays as it is; the tuned one stands beside it"))
         self._base.setAccessibleName(self.tr("Encoder to tune"))
-        self._base.setToolTip(self.tr("It stays as it is; the tuned one stands beside it"))
         self._layers = QCheckBox(self.tr("Change its last layers too"))
         self._layers.setAccessibleName(self._layers.text())
         self._layers.setToolTip(
@@ -150,8 +149,9 @@ class TunePage(QFrame):
         left.addWidget(self._base)
         left.addWidget(self._layers)
         left.addSpacing(4)
-        left.addLayout(row(self._start, self._resume, self._stop, self._discard_stopped, None))
+        left.addLayout(row(self._start, self._resume, self._stop, None))
         left.addWidget(self._state)
+        left.addWidget(self._discard_stopped, 0, Qt.AlignmentFlag.AlignLeft)
         left.addSpacing(4)
         left.addWidget(separator())
         left.addSpacing(4)

@@ -200,7 +200,7 @@ class ModelsPage(DropArea):
         left.addWidget(self._table, 1)
         left.addLayout(row(self._import, self._open_folder, self._refresh, None))
         left.setContentsMargins(24, 18, 18, 16)
-        self._facts.setLabelAlignment(Qt.AlignmentFlag.AlignLeft)
+        self._facts.setLabelAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignTop)
         self._facts.setRowWrapPolicy(QFormLayout.RowWrapPolicy.WrapLongRows)
         self._facts.setHorizontalSpacing(16)
         self._facts.setVerticalSpacing(8)
@@ -335,7 +335,10 @@ class ModelsPage(DropArea):
         for name, value in known + model.facts:
             text = label(_breakable(value), wraps=True)
             text.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-            self._facts.addRow(label(name, role="muted"), text)
+            text.setAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignTop)
+            title = label(name, role="muted")
+            title.setAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignTop)
+            self._facts.addRow(title, text)
 
     def _show_folder(self) -> None:
         try:

@@ -24,7 +24,9 @@ from desktop_app.core.settings import (
 )
 from desktop_app.core.types import ModelInfo
 from ui.widgets.controls import column, label, pad_spin_box, restyle
+from ui.widgets.elided_combo import ElidedCombo
 
+_WIDTH_PX = 640
 _DEVICES = ("auto", "cpu", "cuda", "mps")
 
 
@@ -41,7 +43,7 @@ class SettingsDialog(QDialog):
         super().__init__(parent)
         self._settings = settings
         self._encoder = QComboBox()
-        self._model = QComboBox()
+        self._model = ElidedCombo()
         self._build_fields(models)
         self._build_ui()
         self._show_values()
@@ -96,7 +98,7 @@ class SettingsDialog(QDialog):
 
     def _build_ui(self) -> None:
         self.setWindowTitle(self.tr("Settings"))
-        self.setMinimumWidth(560)
+        self.setMinimumWidth(_WIDTH_PX)
         box = column(spacing=10, margin=22)
         groups = (
             (
@@ -148,6 +150,7 @@ class SettingsDialog(QDialog):
         self.setLayout(box)
 
     def _connect(self) -> None:
+        self._encoder.activated.connect(self._show_start)
         self._buttons.accepted.connect(self.accept)
         self._buttons.rejected.connect(self.reject)
         defaults = self._buttons.button(QDialogButtonBox.StandardButton.RestoreDefaults)
@@ -156,6 +159,7 @@ class SettingsDialog(QDialog):
     def _show_values(self, shown: Settings | None = None) -> None:
         shown = shown or self._settings
         _choose(self._encoder, shown.library.encoder)
+        self._show_start()
         _choose(self._model, shown.inversion.model)
         _choose(self._device, shown.engine.device)
         self._top_k.setValue(shown.search.top_k)
@@ -164,6 +168,12 @@ class SettingsDialog(QDialog):
         self._steps.setValue(shown.inversion.steps)
         self._threads.setValue(shown.engine.threads)
         self._decode_threads.setValue(shown.library.decode_threads)
+
+    def _show_start(self) -> None:
+        """Show a long encoder from its start, where its name stands."""
+        line = self._encoder.lineEdit()
+        if line is not None:
+            line.setCursorPosition(0)
 
     def _restore_defaults(self) -> None:
         self._show_values(

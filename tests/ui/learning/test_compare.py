@@ -66,7 +66,8 @@ def test_findings_are_shown(qtbot: object, jobs: JobCenter, runner: FakeRunner) 
     assert not dialog.grab().isNull()
     dialog._heat.click()
     assert not right._shows_heat and right._shows_spots
-    dialog.close()
+    dialog._close.click()
+    assert not dialog.isVisible()
 
 
 def test_without_maps_it_says_so_and_failures_are_shown(

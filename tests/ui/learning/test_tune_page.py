@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
+from PySide6.QtWidgets import QScrollArea
 
 from desktop_app.core.types import (
     AlikeChoice,
@@ -127,6 +128,8 @@ def test_stopped_run_can_go_on_or_be_discarded(page: TunePage, runner: FakeRunne
     _tell(runner, stopped_at=1, stopped_of=4)
     assert page._state.text() == "Stopped at step 1 of 4; it can go on."
     assert page._resume.isVisible() and page._discard_stopped.isVisible()
+    side = page.findChildren(QScrollArea)[0]
+    assert side.widget().minimumSizeHint().width() <= side.viewport().width(), "the column needs no scrolling"
     page._resume.click()
     assert runner.last(TuneRequest).request == TuneRequest(resume=True)
     page._stop.click()

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from PySide6.QtWidgets import QInputDialog, QMessageBox, QPushButton
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QFormLayout, QInputDialog, QLabel, QMessageBox, QPushButton
 
 from desktop_app.core.types import (
     ImportedModel,
@@ -52,6 +54,16 @@ def test_models_are_listed_and_the_first_card_is_shown(page: ModelsPage, runner:
     assert page._title.text() == "Photos"
     page._table.selectRow(2)
     assert page._problem.text() == "The file is missing."
+
+
+def test_names_of_facts_stand_beside_the_first_line(page: ModelsPage, runner: FakeRunner) -> None:
+    model = replace(models()[0], facts=(("Trained on", "drawn shapes and photos " * 9),))
+    page.load()
+    runner.answer(ModelsRequest, ModelList((model,)))
+    for number in range(page._facts.rowCount()):
+        for role in (QFormLayout.ItemRole.LabelRole, QFormLayout.ItemRole.FieldRole):
+            part = page._facts.itemAt(number, role).widget()
+            assert isinstance(part, QLabel) and part.alignment() & Qt.AlignmentFlag.AlignTop
 
 
 def test_failure_and_emptiness_say_so(page: ModelsPage, runner: FakeRunner) -> None:

@@ -35,6 +35,15 @@ def test_changed_fields_come_out(parent: QWidget) -> None:
     assert new.library.encoder == "timm:vit_small"
 
 
+def test_long_encoder_is_shown_from_its_start(parent: QWidget) -> None:
+    dialog = SettingsDialog(Settings(), models(), parent=parent)
+    assert dialog._encoder.lineEdit().cursorPosition() == 0
+    dialog._encoder.setEditText("timm:" + "vit" * 40)
+    assert dialog._encoder.lineEdit().cursorPosition() > 0, "typing goes on at its end"
+    dialog._encoder.activated.emit(0)
+    assert dialog._encoder.lineEdit().cursorPosition() == 0
+
+
 def test_missing_models_keep_their_names(parent: QWidget) -> None:
     assert SettingsDialog(Settings(), (), parent=parent).settings() == Settings()
 
