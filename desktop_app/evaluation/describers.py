@@ -12,7 +12,13 @@ from PIL import Image as PillowImage
 
 from desktop_app.core.types import FloatArray, Image
 from desktop_app.engine.embed.embedder import Embedder
-from desktop_app.engine.embed.photo_encoder import EmbeddingShape, PhotoEncoder, calibrate
+from desktop_app.engine.embed.photo_encoder import (
+    STANDARD_EMBEDDING,
+    STANDARD_PX,
+    STANDARD_WHITEN_POWER,
+    PhotoEncoder,
+    calibrate,
+)
 from desktop_app.engine.embed.preprocessing import Preprocessing
 from desktop_app.engine.embed.registry import load_embedder
 from desktop_app.engine.image_tensor import images_to_tensor
@@ -20,8 +26,6 @@ from desktop_app.engine.networks.resnet_small import ResNetShape
 from desktop_app.engine.weights.store import ModelStore
 
 BATCH = 64
-_UNTRAINED_PX = 96
-_UNTRAINED = EmbeddingShape(size=256, pool_power=3.0, colour_size=64, colour_weight=0.85)
 _MIDDLE_PX = 96
 
 
@@ -107,15 +111,15 @@ class UntrainedDescriber:
     def __init__(self, seed: int = 0) -> None:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            self._encoder = PhotoEncoder(ResNetShape(), _UNTRAINED)
-        self._preprocessing = Preprocessing(_UNTRAINED_PX)
+            self._encoder = PhotoEncoder(ResNetShape(), STANDARD_EMBEDDING)
+        self._preprocessing = Preprocessing(STANDARD_PX)
         self._prepared: list[Image] = []
         self._is_calibrated = False
 
     @property
     def input_px(self) -> int:
         """Side of the network's input."""
-        return _UNTRAINED_PX
+        return STANDARD_PX
 
     def add(self, images: Sequence[Image]) -> None:
         """Keep the small pictures."""
@@ -129,7 +133,7 @@ class UntrainedDescriber:
         ]
         self._prepared = []
         if not self._is_calibrated:
-            calibrate(self._encoder, batches, whiten_power=0.35)
+            calibrate(self._encoder, batches, whiten_power=STANDARD_WHITEN_POWER)
             self._is_calibrated = True
         with torch.inference_mode():
             rows: FloatArray = torch.cat([self._encoder(x) for x in batches]).numpy()

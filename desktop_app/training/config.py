@@ -9,7 +9,12 @@ from enum import StrEnum
 from typing import Any, TypeVar, get_type_hints
 
 from desktop_app.core.errors import UserInputError
-from desktop_app.engine.embed.photo_encoder import EmbeddingShape
+from desktop_app.engine.embed.photo_encoder import (
+    STANDARD_EMBEDDING,
+    STANDARD_PX,
+    STANDARD_WHITEN_POWER,
+    EmbeddingShape,
+)
 
 _Config = TypeVar("_Config")
 
@@ -123,14 +128,14 @@ class EncoderConfig:
     """
 
     view_px: int = 64
-    input_px: int = 96
+    input_px: int = STANDARD_PX
     widths: tuple[int, ...] = (64, 128, 256)
     blocks: tuple[int, ...] = (1, 1, 2)
-    pool_power: float = 3.0
-    embedding_size: int = 256
-    whiten_power: float = 0.35
-    colour_size: int = 64
-    colour_weight: float = 0.85
+    pool_power: float = STANDARD_EMBEDDING.pool_power
+    embedding_size: int = STANDARD_EMBEDDING.size
+    whiten_power: float = STANDARD_WHITEN_POWER
+    colour_size: int = STANDARD_EMBEDDING.colour_size
+    colour_weight: float = STANDARD_EMBEDDING.colour_weight
     network: str = BUILTIN_NETWORK
 
     def embedding(self) -> EmbeddingShape:

@@ -418,7 +418,6 @@ def grown(tensors: dict[str, Tensor], model: FaceAutoencoder) -> dict[str, Tenso
         if rest and not start:
             for row in (before, before + 1):
                 grown_state[f"encoder.styles.{row}.{rest}"] = tensors[name].clone()
-    grown_state.pop("w_avg", None)
     return grown_state
 
 

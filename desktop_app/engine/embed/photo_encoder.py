@@ -42,6 +42,12 @@ class EmbeddingShape:
     colour_weight: float = 0.0
 
 
+# What the built-in encoder is made with; its untrained twin in evaluations is made with the same.
+STANDARD_PX = 96
+STANDARD_WHITEN_POWER = 0.35
+STANDARD_EMBEDDING = EmbeddingShape(size=256, pool_power=3.0, colour_size=64, colour_weight=0.85)
+
+
 class PhotoEncoder(nn.Module):
     """Images to embeddings: the mean over a picture and its mirror image, pooled and whitened.
 
