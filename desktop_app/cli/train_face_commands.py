@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from desktop_app.core.types import Progress
 
 SIZES = (32, 64, 128)
+FILTER_NAMES = ("toon", "paint")
 
 
 def add_parsers(train: Any) -> None:  # Any: argparse gives its subparsers no public type
@@ -56,7 +57,7 @@ def train_generator(args: argparse.Namespace, console: Console) -> dict[str, obj
     from desktop_app.training.generator import GeneratorConfig, GeneratorTraining
     from desktop_app.training.run_folder import RunFolder
 
-    config = replace(GeneratorConfig(), size=args.size)
+    config = replace(GeneratorConfig(), size=args.size, filter=args.filter)
     if args.images:
         config = replace(config, images=args.images)
     if args.sharpen >= 0:
@@ -78,7 +79,7 @@ def train_restyle(args: argparse.Namespace, console: Console) -> dict[str, objec
     from desktop_app.training.restyle import RestyleConfig, RestyleTraining
     from desktop_app.training.run_folder import RunFolder
 
-    config = replace(RestyleConfig(), steps=args.steps)
+    config = replace(RestyleConfig(), steps=args.steps, filter=args.filter)
     if args.passes:
         config = replace(config, passes=args.passes)
     run = RunFolder(args.out)
@@ -102,6 +103,9 @@ def _shared(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--pictures", type=Path, required=True, help="folder of aligned pictures")
     parser.add_argument("--out", type=Path, required=True, help="folder of the run")
     parser.add_argument("--resume", action="store_true", help="continue from the run's checkpoint")
+    parser.add_argument(
+        "--filter", default="", choices=FILTER_NAMES, help="learn to draw or paint the photographs"
+    )
     parser.add_argument("--compile", action="store_true", help="compile the networks (needs a C++ compiler)")
     parser.add_argument(
         "--threads", type=whole_number(0), default=0, help="CPU threads; 0: torch's own choice"

@@ -15,6 +15,7 @@ from PIL import Image as PillowImage
 from torch import Tensor
 
 from desktop_app.core.errors import UserInputError, display_path
+from desktop_app.training.toon import filter_of
 
 _log = logging.getLogger(__name__)
 
@@ -46,13 +47,17 @@ class AlignedPictures:
     A folder with an `index.csv` (columns `file`, `person`, `split`) is split by person; any other
     folder counts every picture as its own person and holds back every twentieth as `val`.
 
+    With a filter every picture has a twin in the filter's domain: what a generator of that domain
+    should make of the photograph.
+
     Args:
         folder: The folder.
         split: `train` or `val`.
         size: Training size in pixels.
+        filter_name: A filter of `training/toon.py`; empty: the twin is the picture itself.
     """
 
-    def __init__(self, folder: Path, split: str, *, size: int) -> None:
+    def __init__(self, folder: Path, split: str, *, size: int, filter_name: str = "") -> None:
         entries = _entries(folder, split)
         self.size = size
         pictures, people = [], []
@@ -63,7 +68,8 @@ class AlignedPictures:
                 people.append(person)
         if not pictures:
             raise UserInputError(f"No readable pictures for '{split}' in {display_path(folder)}.")
-        self._pictures = torch.from_numpy(np.stack(pictures))  # (N, 3, 2S, 2S) uint8
+        # (N, 3, 2S, 2S) uint8; with twins (N, 6, 2S, 2S)
+        self._pictures = torch.from_numpy(with_twins(np.stack(pictures), filter_name))
         names = sorted(set(people))
         position = {name: i for i, name in enumerate(names)}
         self.people = people
@@ -76,8 +82,11 @@ class AlignedPictures:
 
     def fixed(self, count: int | None = None) -> Tensor:
         """The first picture of each person, unchanged: (n, 3, S, S) in [-1, 1]."""
-        chosen = [group[0] for group in self._of_person][:count]
-        return self._tensor(chosen)
+        return self.fixed_pairs(count)[0]
+
+    def fixed_pairs(self, count: int | None = None) -> tuple[Tensor, Tensor]:
+        """The first picture of each person and its twin, unchanged: (n, 3, S, S) in [-1, 1] each."""
+        return split_twins(self._tensor([group[0] for group in self._of_person][:count]))
 
     def everything(self) -> Tensor:
         """All pictures, unchanged: (N, 3, S, S) in [-1, 1]."""
@@ -85,6 +94,10 @@ class AlignedPictures:
 
     def batch(self, count: int, jitter: Jitter | None, generator: torch.Generator) -> Tensor:
         """A random batch, each person equally likely: (count, 3, S, S) in [-1, 1], mirrored half the time."""
+        return self.pairs(count, jitter, generator)[0]
+
+    def pairs(self, count: int, jitter: Jitter | None, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """A random batch as `batch` draws it, and its twins, moved alike."""
         people = torch.randint(len(self._of_person), (count,), generator=generator).tolist()
         draws = torch.rand(count, generator=generator).tolist()
         chosen = [
@@ -94,15 +107,40 @@ class AlignedPictures:
         mirrored = torch.rand(count, generator=generator) < 0.5
         large = torch.where(mirrored[:, None, None, None], large.flip(3), large)
         if jitter is None:
-            return F.avg_pool2d(large, 2)
-        return jittered(large, jitter, generator)
+            return split_twins(F.avg_pool2d(large, 2))
+        return split_twins(jittered(large, jitter, generator))
 
     def _tensor(self, chosen: list[int]) -> Tensor:
         return F.avg_pool2d(self._pictures[chosen].float().div_(127.5).sub_(1.0), 2)
 
 
+def with_twins(pictures: np.ndarray, filter_name: str) -> np.ndarray:
+    """Pictures with their filtered twins as further channels: (N, 3, H, W) -> (N, 6, H, W) uint8.
+
+    Raises:
+        UserInputError: There is no such filter.
+    """
+    if not filter_name:
+        return pictures
+    change = filter_of(filter_name)
+    both = np.empty((len(pictures), 6, *pictures.shape[2:]), dtype=np.uint8)
+    both[:, :3] = pictures
+    for number, picture in enumerate(pictures):
+        both[number, 3:] = change(np.ascontiguousarray(picture.transpose(1, 2, 0))).transpose(2, 0, 1)
+    return both
+
+
+def split_twins(pictures: Tensor) -> tuple[Tensor, Tensor]:
+    """Pictures and their twins; without twins both are the same tensor."""
+    if pictures.shape[1] == 3:
+        return pictures, pictures
+    return pictures[:, :3].contiguous(), pictures[:, 3:].contiguous()
+
+
 def jittered(large: Tensor, jitter: Jitter, generator: torch.Generator) -> Tensor:
-    """Turn, zoom, shift and recolour: (B, 3, 2S, 2S) -> (B, 3, S, S), clipped to [-1, 1].
+    """Turn, zoom, shift and recolour: (B, C, 2S, 2S) -> (B, C, S, S), clipped to [-1, 1].
+
+    C is 3, or 6 for pictures with twins, which are changed alike.
 
     The move is sampled at twice the size and then averaged, so that pictures stay sharp.
     """
@@ -128,6 +166,7 @@ def jittered(large: Tensor, jitter: Jitter, generator: torch.Generator) -> Tenso
     moved = F.grid_sample(large, grid, mode="bilinear", padding_mode="reflection", align_corners=False)
     small = F.avg_pool2d(moved, 2)
     gain = (1 + uniform(jitter.gain, 1, 1, 1)) * (1 + uniform(jitter.gain / 2, 3, 1, 1))
+    gain = gain.repeat(1, large.shape[1] // 3, 1, 1)
     return (small * gain + uniform(jitter.offset, 1, 1, 1)).clamp_(-1, 1)
 
 

@@ -65,6 +65,8 @@ class GeneratorConfig:
         ema_images: Half-life of the averaged weights, in images.
         muon: Whether matrices are moved by Muon; the rest always by Adam.
         precision: `bfloat16`, `float32`, or `auto`: bfloat16 where the machine computes it natively.
+        filter: A filter of `training/toon.py`: the generator makes pictures of its domain, and the encoder
+            reads the photographs. Empty: photographs.
         seed: Seed of weights, sampling and noise.
     """
 
@@ -93,6 +95,7 @@ class GeneratorConfig:
     ema_images: float = 4_000.0
     muon: bool = True
     precision: str = "auto"
+    filter: str = ""
     seed: int = 1
 
     def shape(self) -> EncoderShape:
@@ -163,17 +166,27 @@ class FaceAutoencoder(nn.Module):
 
 
 @torch.no_grad()
-def step_errors(model: FaceAutoencoder, pictures: Tensor, steps: int) -> tuple[Tensor, Tensor]:
-    """L2 of every step and the last images of a set: ((N, steps), (N, 3, S, S))."""
+def step_errors(
+    model: FaceAutoencoder, pictures: Tensor, steps: int, *, targets: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
+    """L2 of every step and the last images of a set: ((N, steps), (N, 3, S, S)).
+
+    Args:
+        model: Networks.
+        pictures: What the encoder reads, (N, 3, S, S).
+        steps: Passes.
+        targets: What should come out, when it is not the pictures themselves.
+    """
     model.eval()
     errors, images = [], []
-    for x in torch.split(pictures, 50):
+    wanted = pictures if targets is None else targets
+    for x, target in zip(torch.split(pictures, 50), torch.split(wanted, 50), strict=True):
         y_hat, w_plus = model.start(len(x))
         row = []
         for _ in range(steps):
             w_plus = model.refine(x, y_hat, w_plus)
             y_hat = model.decode(w_plus)
-            row.append(per_image_l2(y_hat, x))
+            row.append(per_image_l2(y_hat, target))
         errors.append(torch.stack(row, dim=1))
         images.append(y_hat)
     model.train()
@@ -196,8 +209,9 @@ class GeneratorTraining:
         torch.manual_seed(config.seed)
         self.config = config
         self.run = run
-        self.train_set = AlignedPictures(data, "train", size=config.size)
-        self.held_out = AlignedPictures(data, "val", size=config.size).fixed(300)
+        self.train_set = AlignedPictures(data, "train", size=config.size, filter_name=config.filter)
+        held_out = AlignedPictures(data, "val", size=config.size, filter_name=config.filter)
+        self.held_out, self.held_out_targets = held_out.fixed_pairs(300)
         self.model = FaceAutoencoder(config)
         self.model.dtype = torch.bfloat16 if wants_bfloat16(config.precision) else torch.float32
         self.average = copy.deepcopy(self.model).requires_grad_(False)
@@ -214,6 +228,7 @@ class GeneratorTraining:
         self._encode = torch.compile(self.model.encode) if compile_networks else self.model.encode
         self._decode = torch.compile(self.model.decode) if compile_networks else self.model.decode
         self._state: tuple[Tensor, Tensor, Tensor, int] | None = None
+        self._target = torch.empty(0)  # what should come out for the photographs of the state
 
     @property
     def total(self) -> int:
@@ -243,11 +258,12 @@ class GeneratorTraining:
         w_plus = w_before + self._encode(x, y_before)
         noise = torch.randn(w_plus.shape, generator=self.random) * self.config.code_noise
         y_hat = self._decode(w_plus + noise)
-        loss = reconstruction_loss(y_hat, x)
-        stats = {"depth": float(depth), "l2": per_image_l2(y_hat.detach(), x).mean().item()}
+        target = self._target
+        loss = reconstruction_loss(y_hat, target)
+        stats = {"depth": float(depth), "l2": per_image_l2(y_hat.detach(), target).mean().item()}
         total = loss + self.config.code_penalty * (w_plus - self.model.w_avg).square().mean()
         if sharpening:
-            extra, extra_stats = self._sharpening_terms(x, y_hat)
+            extra, extra_stats = self._sharpening_terms(target, y_hat)
             total = total + extra
             stats.update(extra_stats)
         for optimiser in self.optimisers:
@@ -257,7 +273,7 @@ class GeneratorTraining:
         for optimiser in self.optimisers:
             optimiser.step()
         if sharpening:
-            stats["d_loss"] = self._train_discriminator(x, y_hat.detach())
+            stats["d_loss"] = self._train_discriminator(target, y_hat.detach())
         self._follow(w_plus.detach())
         self._state = (x, y_hat.detach(), w_plus.detach(), depth)
         return {"loss": loss.item(), **stats}
@@ -270,7 +286,7 @@ class GeneratorTraining:
             x, y_hat, w_plus, depth = self._state
             if depth < depth_limit and torch.rand(1, generator=self.random).item() < 0.5:
                 return x, y_hat, w_plus, depth + 1
-        x = self.train_set.batch(self.config.batch, self.jitter, self.random)
+        x, self._target = self.train_set.pairs(self.config.batch, self.jitter, self.random)
         if self.iteration % AVERAGE_EVERY == 0 or self._state is None:
             self._average_image = self.model.start(1)[0]
         w_plus = self.model.w_avg.expand(len(x), self.model.generator.n_latent, -1)
@@ -336,11 +352,13 @@ class GeneratorTraining:
 
     def evaluate(self) -> None:
         """L2 of five steps on held-out people with the averaged weights, and a picture sheet."""
-        errors, _ = step_errors(self.average, self.held_out, 5)
+        errors, _ = step_errors(self.average, self.held_out, 5, targets=self.held_out_targets)
         means = errors.mean(dim=0)
         _, images = step_errors(self.average, self.held_out[:SHEET_FACES], 1)
         _, late = step_errors(self.average, self.held_out[:SHEET_FACES], 3)
-        self.run.sheet(f"val_{self.seen:07d}.png", [self.held_out[:SHEET_FACES], images, late])
+        shown = [self.held_out[:SHEET_FACES], self.held_out_targets[:SHEET_FACES]]
+        rows = [*(shown if self.config.filter else shown[:1]), images, late]
+        self.run.sheet(f"val_{self.seen:07d}.png", rows)
         self.run.note(
             {"images": self.seen, **{f"val_l2_step{i + 1}": round(m.item(), 5) for i, m in enumerate(means)}}
         )
@@ -361,6 +379,7 @@ class GeneratorTraining:
                 "random": self.random.get_state(),
                 "torch_random": torch.get_rng_state(),
                 "state": list(self._state) if self._state else None,
+                "target": self._target if self._state and self.config.filter else None,
                 "average_image": self._average_image if self._state else None,
             }
         )
@@ -402,6 +421,8 @@ class GeneratorTraining:
         if saved["state"] is not None:
             x, y_hat, w_plus, depth = saved["state"]
             self._state = (x, y_hat, w_plus, depth)
+            target = saved.get("target")
+            self._target = x if target is None else target
             self._average_image = saved["average_image"]
         return True
 

@@ -51,7 +51,8 @@ def publish_restyle(run: RunFolder, data: Path, publication: Publication) -> Mod
         key: value.half() if value.is_floating_point() else value
         for key, value in model_tensors(model.encoder, model.generator, model.w_avg).items()
     }
-    held_out = AlignedPictures(data, "val", size=config.size).fixed(300)
+    pictures = AlignedPictures(data, "val", size=config.size, filter_name=config.filter)
+    held_out = pictures.fixed_pairs(300)
     card = ModelCard(
         name=publication.name,
         role="inversion",
@@ -79,7 +80,7 @@ def _config(config: GeneratorConfig) -> dict[str, object]:
             "channels": {str(k): v for k, v in config.widths().items()},
         },
         "encoder": {"type": config.encoder_type, **asdict(config.shape())},
-        "domain": "faces",
+        "domain": "toon" if config.filter else "faces",
     }
 
 
@@ -99,10 +100,11 @@ def _as_stored(model: FaceAutoencoder, tensors: dict[str, Tensor]) -> FaceAutoen
     return model
 
 
-def _facts(model: FaceAutoencoder, held_out: Tensor) -> dict[str, str]:
-    errors, _ = step_errors(model, held_out, 5)
+def _facts(model: FaceAutoencoder, held_out: tuple[Tensor, Tensor]) -> dict[str, str]:
+    pictures, targets = held_out
+    errors, _ = step_errors(model, pictures, 5, targets=targets)
     means = errors.mean(dim=0).tolist()
     facts = {f"L2 of step {i}, held-out people": f"{value:.4f}" for i, value in enumerate(means, start=1)}
-    facts["held-out people"] = str(len(held_out))
+    facts["held-out people"] = str(len(pictures))
     facts["pixels"] = str(model.generator.size)
     return facts

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import torch
@@ -47,6 +47,8 @@ class RestyleConfig:
         worse_weight: Weight of the hinge on passes that are worse than the one before.
         code_penalty: Weight of the mean squared distance of the code from `w_avg`.
         ema_passes: Half-life of the averaged weights.
+        filter: A filter of `training/toon.py` that says what should come out for a photograph; empty: the
+            generator run's.
         seed: Seed of sampling.
     """
 
@@ -57,6 +59,7 @@ class RestyleConfig:
     worse_weight: float = 1.0
     code_penalty: float = 1e-3
     ema_passes: float = 4_000.0
+    filter: str = ""
     seed: int = 2
 
 
@@ -87,8 +90,11 @@ class RestyleTraining:
         self.model.generator.requires_grad_(False)
         self.average = copy.deepcopy(self.model).requires_grad_(False)
         size = self.generator_config.size
-        self.train_set = AlignedPictures(data, "train", size=size)
-        self.held_out = AlignedPictures(data, "val", size=size).fixed(300)
+        style = config.filter or self.generator_config.filter
+        self.generator_config = replace(self.generator_config, filter=style)
+        self.train_set = AlignedPictures(data, "train", size=size, filter_name=style)
+        held_out = AlignedPictures(data, "val", size=size, filter_name=style)
+        self.held_out, self.held_out_targets = held_out.fixed_pairs(300)
         self.optimiser = torch.optim.Adam(
             self.model.encoder.parameters(), lr=config.rate, betas=(0.9, 0.99), fused=True
         )
@@ -119,7 +125,7 @@ class RestyleTraining:
         for group in self.optimiser.param_groups:
             warm = min(1.0, (self.done + 1) / 1_000)
             group["lr"] = self.config.rate * warm * cosine_rate(self.done / self.config.passes)
-        x = self.train_set.batch(self.config.batch, self.jitter, self.random)
+        x, target = self.train_set.pairs(self.config.batch, self.jitter, self.random)
         y_hat = self._start_image.expand_as(x)
         w_plus = self.model.w_avg.expand(len(x), self.model.generator.n_latent, -1)
         l2_before: Tensor | None = None
@@ -127,8 +133,8 @@ class RestyleTraining:
         for step in range(1, self.config.steps + 1):
             w_next = w_plus + self._encode(x, y_hat)
             y_next = self._decode(w_next)
-            l2 = per_image_l2(y_next, x)
-            loss = reconstruction_loss(y_next, x)
+            l2 = per_image_l2(y_next, target)
+            loss = reconstruction_loss(y_next, target)
             loss = loss + self.config.code_penalty * (w_next - self.model.w_avg).square().mean()
             if l2_before is not None:
                 loss = loss + self.config.worse_weight * (l2 - l2_before).clamp_min(0).mean()
@@ -151,7 +157,7 @@ class RestyleTraining:
     def evaluate(self) -> Tensor:
         """L2 of every step on held-out people, noted with a picture sheet; returns the means."""
         steps = max(self.config.steps, 5)
-        errors, _ = step_errors(self.average, self.held_out, steps)
+        errors, _ = step_errors(self.average, self.held_out, steps, targets=self.held_out_targets)
         means = errors.mean(dim=0)
         shown = self.held_out[:SHEET_FACES]
         rows = [shown] + [step_errors(self.average, shown, n)[1] for n in (1, 2, self.config.steps)]
