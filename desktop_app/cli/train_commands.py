@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     _Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]
 
 METHOD_NAMES = (
-    "simclr", "moco", "moco_v2", "hard", "supcon", "facenet", "pair", "n_pair", "byol", "dino", "vicreg",
+    "simclr", "moco", "moco_v2", "hard", "supcon", "joint", "facenet", "pair", "n_pair", "byol", "dino",
+    "vicreg",
 )  # fmt: skip
 ALIKE_NAMES = ("views", "crops", "bursts", "folders", "people", "groups", "labels")
 # Stored squares are larger than a view, so that a crop need not be blown up.

@@ -168,6 +168,8 @@ class ContrastiveConfig:
         momentum: How slowly the key encoder or teacher follows, for `queue`, `byol` and `dino`.
         margin: Of the margin losses, in squared distance for triplets, in cosine for pairs.
         hardest: Share of the batch that counts as negatives, for `hard`.
+        view_weight: Weight of NT-Xent over two views of one picture, beside a loss of kinds; with it every
+            picture of a batch is shown in two views, and half of them beside another of their set.
         prototypes: Of the head, for `prototypes`.
         teacher_temperature: Of the teacher, for `dino`; lower is sharper.
         head_hidden: Layer between features and projection.
@@ -192,6 +194,7 @@ class ContrastiveConfig:
     momentum: float = 0.99
     margin: float = 0.2
     hardest: float = 0.25
+    view_weight: float = 0.0
     prototypes: int = 512
     teacher_temperature: float = 0.05
     head_hidden: int = 512
@@ -217,6 +220,12 @@ METHODS: types.MappingProxyType[str, dict[str, Any]] = types.MappingProxyType(
         "moco_v2": {"dissimilarity": Dissimilarity.QUEUE, "temperature": 0.1},
         "hard": {"dissimilarity": Dissimilarity.HARD, "temperature": 0.1},
         "supcon": {"similarity": Similarity.FOLDERS, "loss": Loss.SUPCON, "temperature": 0.1},
+        "joint": {
+            "similarity": Similarity.FOLDERS,
+            "loss": Loss.SUPCON,
+            "view_weight": 0.5,
+            "temperature": 0.1,
+        },
         "facenet": {
             "similarity": Similarity.PEOPLE,
             "loss": Loss.TRIPLET,
@@ -250,6 +259,10 @@ def check_choices(config: ContrastiveConfig) -> None:
     if config.dissimilarity is Dissimilarity.QUEUE and config.loss is not Loss.SOFTMAX:
         raise UserInputError(
             f"The loss `{config.loss}` has no use for a queue.", "Choose the loss `softmax`, or no queue."
+        )
+    if config.view_weight and config.loss is not Loss.SUPCON:
+        raise UserInputError(
+            f"The loss `{config.loss}` is not joined with one over two views.", "Choose the loss `supcon`."
         )
     is_free = config.loss in (*TEACHER_LOSSES, Loss.VICREG)
     if is_free != (config.dissimilarity is Dissimilarity.NONE):

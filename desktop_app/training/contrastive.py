@@ -234,7 +234,7 @@ class ContrastiveTraining:
         self._follow(batch.key.detach())
         with torch.no_grad():
             query, key = F.normalize(batch.query.detach(), dim=1), F.normalize(batch.key.detach(), dim=1)
-            nearest = (query @ key.T).argmax(dim=1) == torch.arange(len(query))
+            nearest = kinds[(query @ key.T).argmax(dim=1)] == kinds
             return {
                 "loss": loss.item(),
                 "hit": nearest.float().mean().item(),
@@ -247,17 +247,29 @@ class ContrastiveTraining:
     def _views(self) -> tuple[Tensor, Tensor, Tensor]:
         """Two views of the next pictures, the second of an alike one, and the sets of the pictures."""
         rows = self.order.rows(self.step)
+        if self.config.view_weight:
+            rows = self._beside_another(rows)
         size, views = self.view_px, self.config.views
         if self.config.similarity is Similarity.CROPS:
             views = replace(views, brightness=0.0, contrast=0.0, saturation=0.0, grey=0.0)
         others = rows
-        if self.config.similarity not in (Similarity.VIEWS, Similarity.CROPS):
+        if not self.config.view_weight and self.config.similarity not in (
+            Similarity.VIEWS,
+            Similarity.CROPS,
+        ):
             others = self.alike.partners(rows, self.random)
         drawn = []
         for chosen in (rows, others):
             pictures, side_ratio = self.pictures.chosen(chosen)
             drawn.append(draw_views(pictures, side_ratio, size=size, config=views, generator=self.random))
         return drawn[0], drawn[1], self.alike.kinds[rows]
+
+    def _beside_another(self, rows: Tensor) -> Tensor:
+        """The second half of a batch gives way to others of the sets of the first, where there are any."""
+        half = len(rows) // 2
+        first, second = rows[:half], rows[half : 2 * half]
+        partners = self.alike.partners(first, self.random)
+        return torch.cat([first, torch.where(partners == first, second, partners), rows[2 * half :]])
 
     @property
     def view_px(self) -> int:
@@ -388,7 +400,7 @@ def _unchanging(config: ContrastiveConfig) -> tuple[object, ...]:
     return (
         (encoder.network, encoder.widths, encoder.blocks),
         (config.head_hidden, config.head_out, config.head, config.prototypes),
-        (config.loss, config.similarity),
+        (config.loss, config.similarity, config.view_weight),
         (config.dissimilarity, config.queue, config.batch, config.seed),
     )
 

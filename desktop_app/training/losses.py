@@ -20,7 +20,14 @@ _VARIANCE_FLOOR = 1e-4
 # --- probabilistic ------------------------------------------------------------------------------------
 
 
-def nt_xent(first: Tensor, second: Tensor, *, temperature: float, hardest: float = 1.0) -> Tensor:
+def nt_xent(
+    first: Tensor,
+    second: Tensor,
+    *,
+    temperature: float,
+    hardest: float = 1.0,
+    kinds: Tensor | None = None,
+) -> Tensor:
     """Normalised temperature-scaled cross entropy of two views; the rest of the batch is unlike.
 
     Source: SimCLR (Chen et al., 2020), equation 1, averaged over all 2 B queries.
@@ -30,6 +37,7 @@ def nt_xent(first: Tensor, second: Tensor, *, temperature: float, hardest: float
         second: (B, P) unit length; row i is the other view of row i.
         temperature: Above 0.
         hardest: Share of the unlike ones that counts, the most similar first; 1: all.
+        kinds: (B,) whole numbers; rows of one kind are left out as negatives of each other.
 
     Returns:
         The mean loss, a scalar.
@@ -40,6 +48,10 @@ def nt_xent(first: Tensor, second: Tensor, *, temperature: float, hardest: float
     order = torch.arange(2 * count, device=both.device)
     partner = (order + count) % (2 * count)
     logits = logits.masked_fill(torch.eye(2 * count, dtype=torch.bool, device=both.device), _NEVER)
+    if kinds is not None:
+        twice = kinds.repeat(2)
+        is_kin = (twice[:, None] == twice[None, :]).scatter(1, partner[:, None], False)
+        logits = logits.masked_fill(is_kin, _NEVER)
     if hardest < 1.0 and count > 1:
         kept = max(1, round((2 * count - 2) * hardest))
         unlike = logits.detach().scatter(1, partner[:, None], _NEVER)

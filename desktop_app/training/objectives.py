@@ -112,7 +112,11 @@ class Objective(nn.Module):
             return losses.n_pair(query, key, kinds, temperature=config.temperature)
         both, twice = torch.cat([query, key]), kinds.repeat(2)
         if config.loss is Loss.SUPCON:
-            return losses.sup_con(both, twice, temperature=config.temperature)
+            loss = losses.sup_con(both, twice, temperature=config.temperature)
+            if config.view_weight:
+                views = losses.nt_xent(query, key, temperature=config.temperature, kinds=kinds)
+                loss = loss + config.view_weight * views
+            return loss
         if config.loss is Loss.TRIPLET:
             semi_hard = config.dissimilarity is Dissimilarity.HARD
             return losses.triplet_margin(both, twice, margin=config.margin, semi_hard=semi_hard)

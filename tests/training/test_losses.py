@@ -201,3 +201,16 @@ def test_vicreg_sees_a_collapse() -> None:
     same = torch.ones(8, 4)
     apart = torch.randn(8, 4, generator=torch.Generator().manual_seed(1)) * 2.0
     assert vicreg(same, same) > vicreg(apart, apart) + 10.0
+
+
+def test_nt_xent_leaves_out_its_own_kind_as_negatives() -> None:
+    first, second, kinds = _unit(7, 5, seed=1), _unit(7, 5, seed=2), KINDS.repeat(2)
+    both = [*first, *second]
+    total = 0.0
+    for i, query in enumerate(both):
+        j = (i + 7) % 14
+        counted = [k for k in range(14) if k == j or kinds[k] != kinds[i]]
+        below = sum(math.exp(float(query @ both[k]) / 0.2) for k in counted)
+        total -= math.log(math.exp(float(query @ both[j]) / 0.2) / below)
+    loss = nt_xent(first, second, temperature=0.2, kinds=KINDS)
+    assert loss.item() == pytest.approx(total / 14, rel=1e-9)
