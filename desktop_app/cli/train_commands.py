@@ -13,18 +13,19 @@ from desktop_app.cli.numbers import decimal_number, whole_number
 from desktop_app.core.errors import UserInputError
 
 if TYPE_CHECKING:
-    from desktop_app.training.config import ContrastiveConfig, ViewConfig
+    from desktop_app.training.config import ContrastiveConfig, EncoderConfig, ViewConfig
 
     _Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]
 
 METHOD_NAMES = (
-    "simclr", "moco", "moco_v2", "hard", "supcon", "joint", "facenet", "pair", "n_pair", "byol", "dino",
-    "vicreg",
+    "simclr", "moco", "moco_v2", "hard", "supcon", "joint", "joint_sets", "facenet", "pair", "n_pair",
+    "byol", "dino", "vicreg",
 )  # fmt: skip
 ALIKE_NAMES = ("views", "crops", "bursts", "folders", "people", "groups", "labels")
 # Stored squares are larger than a view, so that a crop need not be blown up.
 STORED_PER_VIEW = 1.75
 USED_PER_VIEW = 1.5
+USUAL_STAGES = 3
 
 
 def register(subparsers: _Subparsers) -> None:
@@ -42,8 +43,9 @@ def train_contrastive(args: argparse.Namespace, console: Console) -> dict[str, o
     from desktop_app.engine.weights.store import ModelStore
     from desktop_app.training.alike import find_alike
     from desktop_app.training.config import config_to_dict
-    from desktop_app.training.contrastive import ContrastiveTraining, ModelWords, write_encoder
+    from desktop_app.training.contrastive import ContrastiveTraining, ModelWords, begun_with, write_encoder
     from desktop_app.training.datasets import load_pictures
+    from desktop_app.training.hold_out import hold_out
     from desktop_app.training.run_folder import RunFolder
 
     if (args.out / "checkpoint.pt").is_file() and not args.resume:
@@ -53,9 +55,16 @@ def train_contrastive(args: argparse.Namespace, console: Console) -> dict[str, o
     set_threads(args.threads)
     run = RunFolder(args.out)
     config = _config(args)
+    store = ModelStore(console.paths.builtin_models, console.paths.models)
+    if args.start and not args.widths:
+        config = begun_with(config, store.card(args.start))
     side = round(config.encoder.view_px * STORED_PER_VIEW)
     pictures = console.drive(load_pictures(args.pictures, args.out / "pictures", side=side))
     console.line(f"{len(pictures)} pictures, {pictures.left_out} left out because they cannot be read.")
+    if args.hold_out and args.labels:
+        chosen = hold_out(pictures.files, args.labels, share=args.hold_out, run=args.out)
+        console.line(f"{len(pictures) - len(chosen)} pictures are held out, listed in the run's folder.")
+        pictures = pictures.only(chosen)
     alike = find_alike(pictures.files, config.similarity, table=args.labels)
     if alike.shared:
         console.line(f"{alike.shared} of them belong together with others (by {config.similarity}).")
@@ -64,7 +73,7 @@ def train_contrastive(args: argparse.Namespace, console: Console) -> dict[str, o
         if training.has_start:
             console.line(f"Begins with the published weights of {config.encoder.network}.")
         if args.start:
-            training.start_from(ModelStore(console.paths.builtin_models, console.paths.models), args.start)
+            training.start_from(store, args.start)
         if not training.restore():
             run.describe({**config_to_dict(config), "pictures": len(pictures)})
         console.drive(training.steps())
@@ -102,8 +111,26 @@ def _config(args: argparse.Namespace) -> ContrastiveConfig:
         config = replace(config, encoder=replace(config.encoder, view_px=args.size, input_px=used_px))
     if args.alike:
         config = replace(config, similarity=Similarity(args.alike))
+    config = replace(config, encoder=_network(args, config.encoder))
     config = replace(config, encoder=replace(config.encoder, network=args.encoder))
     return replace(config, views=_views(args, config.views))
+
+
+def _network(args: argparse.Namespace, encoder: EncoderConfig) -> EncoderConfig:
+    widths, blocks = tuple(args.widths or encoder.widths), tuple(args.blocks or encoder.blocks)
+    if len(widths) != len(blocks):
+        raise UserInputError("--widths and --blocks have to name as many stages each.")
+    encoder = replace(encoder, widths=widths, blocks=blocks)
+    if not args.kinds:
+        return encoder
+    return replace(
+        encoder,
+        class_size=args.kinds,
+        class_weight=args.kinds_weight,
+        # A last stage beyond the usual ones serves what is alike only.
+        learned_stages=min(USUAL_STAGES, len(widths)),
+        embedding_size=encoder.embedding_size + args.kinds,
+    )
 
 
 def _views(args: argparse.Namespace, views: ViewConfig) -> ViewConfig:
@@ -114,6 +141,8 @@ def _views(args: argparse.Namespace, views: ViewConfig) -> ViewConfig:
         brightness=min(views.brightness * args.colour, 1.0),
         contrast=min(views.contrast * args.colour, 1.0),
         saturation=min(views.saturation * args.colour, 1.0),
+        hue=args.hue,
+        recompress=args.recompress,
         grey=args.grey,
     )
 
@@ -136,11 +165,27 @@ def _add_contrastive(kinds: argparse._SubParsersAction[argparse.ArgumentParser])
     parser.add_argument("--method", choices=METHOD_NAMES, default="simclr", help="a row of choices")
     parser.add_argument("--alike", choices=ALIKE_NAMES, help="what counts as alike; default: the method's")
     parser.add_argument(
-        "--labels", type=Path, metavar="CSV", help="columns file and label, for --alike labels"
+        "--labels", type=Path, metavar="CSV", help="columns file, label and maybe set, for --alike labels"
     )
     parser.add_argument(
         "--encoder", default="builtin", metavar="NETWORK", help="builtin, timm:<model> or open_clip:<model>"
     )
+    _add_choices(parser)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--precision", choices=("auto", "bfloat16", "float32"), default="auto")
+    parser.add_argument(
+        "--threads", type=whole_number(0), default=0, help="CPU threads; 0: torch's own choice"
+    )
+    parser.add_argument("--name", default="contrastive_photo.own", help="name of the model")
+    parser.add_argument("--models", type=Path, help="folder for the model; default: `model` in the run")
+    parser.add_argument("--title", default="Similar photos, trained on your pictures")
+    parser.add_argument("--licence", default="as the training pictures")
+    parser.add_argument("--sources", default="pictures of this computer")
+    parser.set_defaults(command=train_contrastive)
+
+
+def _add_choices(parser: argparse.ArgumentParser) -> None:
+    """What may differ from the method's row of choices."""
     parser.add_argument(
         "--batch", type=whole_number(0), default=0, help="pictures of one step; 0: the method's"
     )
@@ -163,14 +208,25 @@ def _add_contrastive(kinds: argparse._SubParsersAction[argparse.ArgumentParser])
     parser.add_argument(
         "--grey", type=decimal_number(0, 1), default=0.0, help="share of views without colour"
     )
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--precision", choices=("auto", "bfloat16", "float32"), default="auto")
+    parser.add_argument("--hue", type=decimal_number(0, 0.5), default=0.0, help="largest turn of the hue")
     parser.add_argument(
-        "--threads", type=whole_number(0), default=0, help="CPU threads; 0: torch's own choice"
+        "--recompress",
+        type=decimal_number(0, 1),
+        default=0.0,
+        help="share of views with marks of strong JPEG",
     )
-    parser.add_argument("--name", default="contrastive_photo.own", help="name of the model")
-    parser.add_argument("--models", type=Path, help="folder for the model; default: `model` in the run")
-    parser.add_argument("--title", default="Similar photos, trained on your pictures")
-    parser.add_argument("--licence", default="as the training pictures")
-    parser.add_argument("--sources", default="pictures of this computer")
-    parser.set_defaults(command=train_contrastive)
+    parser.add_argument(
+        "--widths", type=int, nargs="+", metavar="N", help="channels of each stage of the built-in network"
+    )
+    parser.add_argument("--blocks", type=int, nargs="+", metavar="N", help="residual blocks of each stage")
+    parser.add_argument(
+        "--kinds", type=whole_number(0, 512), default=0,
+        help="numbers of the embedding that a head for what is alike gives, with joint and joint_sets",
+    )  # fmt: skip
+    parser.add_argument(
+        "--kinds-weight", type=decimal_number(0), default=1.0, help="weight of these in the embedding"
+    )
+    parser.add_argument(
+        "--hold-out", type=decimal_number(0, 0.9), default=0.0,
+        help="share of the pictures listed by --labels that is not trained on, whole groups together",
+    )  # fmt: skip

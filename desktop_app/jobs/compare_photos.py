@@ -101,6 +101,8 @@ def _reasons(facts: PairFacts, colours: tuple[SharedColour, ...], nearer: float 
 def _part_words(name: str) -> str:
     if name == "colours":
         return "the colours"
+    if name == "kinds of things":
+        return "the kind of thing they show"
     number, _, total = name.removeprefix("stage ").partition(" of ")
     if number == total:
         return "overall form and parts (late stage)"

@@ -26,10 +26,12 @@ class AlikeSets:
 
     Args:
         kinds: (N,) the set of each picture, from 0.
+        families: (N,) what kind of set it is, from 0; None: all sets are of one.
     """
 
-    def __init__(self, kinds: Tensor) -> None:
+    def __init__(self, kinds: Tensor, families: Tensor | None = None) -> None:
         self.kinds = kinds
+        self.families = families if families is not None else torch.zeros_like(kinds)
         order = torch.argsort(kinds, stable=True)
         counts = torch.bincount(kinds, minlength=int(kinds.max()) + 1 if len(kinds) else 0)
         starts = counts.cumsum(0) - counts
@@ -41,6 +43,10 @@ class AlikeSets:
     def shared(self) -> int:
         """Pictures that share their set with another one."""
         return int((self._counts[self.kinds] > 1).sum())
+
+    def members(self) -> list[Tensor]:
+        """Rows of each set, in the order of the sets."""
+        return list(self._order.split(self._counts.tolist()))
 
     def partners(self, rows: Tensor, generator: torch.Generator) -> Tensor:
         """For each picture another one of its set, or itself where it is alone; (B,)."""
@@ -74,8 +80,8 @@ def find_alike(files: Sequence[Path], similarity: Similarity, *, table: Path | N
     elif similarity is Similarity.BURSTS:
         names = burst_names([captured_at(file) for file in files])
     else:
-        names = [str(file.parent) for file in files]
-    sets = AlikeSets(_numbered(names))
+        names = [file.parent.as_posix() for file in files]
+    sets = AlikeSets(_numbered(names), _numbered([name.rpartition("/")[0] or "/" for name in names]))
     if not sets.shared:
         raise UserInputError(
             f"By the choice '{similarity}' no two of the {len(files)} pictures belong together.",
@@ -117,9 +123,12 @@ def captured_at(file: Path) -> float | None:
 def labels_of(files: Sequence[Path], table: Path) -> list[str]:
     """The label of each picture; "" for one that the list does not name.
 
+    Where the list has a column `set`, a label counts within its set: `set/label`. One that only repeats the
+    name of the set says nothing and counts as none.
+
     Args:
         files: The pictures.
-        table: CSV with the columns `file`, a path or the end of one, and `label`.
+        table: CSV with the columns `file`, a path or the end of one, `label` and, if there, `set`.
 
     Raises:
         UserInputError: The list cannot be read, lacks a column, or contradicts itself.
@@ -135,6 +144,8 @@ def labels_of(files: Sequence[Path], table: Path) -> list[str]:
     found: dict[str, str] = {}
     for row in rows:
         name, label = Path(row["file"] or "").as_posix(), row["label"] or ""
+        if row.get("set"):
+            label = "" if label in ("", row["set"]) else f"{row['set']}/{label}"
         if found.get(name, label) != label:
             raise UserInputError(
                 f"The list {display_path(table)} contradicts itself: "

@@ -51,6 +51,15 @@ class Dissimilarity(StrEnum):
     """No negatives: a slow teacher or the spread of the batch keeps the projections apart."""
 
 
+class OptimiserKind(StrEnum):
+    """How weights follow their gradients."""
+
+    ADAMW = "adamw"
+    """Adam with decoupled weight decay."""
+    MUON = "muon"
+    """Orthogonalised momentum for kernels and matrices, AdamW for the rest."""
+
+
 class HeadKind(StrEnum):
     """What stands between features and loss."""
 
@@ -98,6 +107,8 @@ class ViewConfig:
         saturation: Largest relative change of saturation.
         grey: Share of the views without colour.
         mirror: Share of the views that are mirrored.
+        hue: Largest turn of the hue, as a share of the circle.
+        recompress: Share of the views that are made of a small picture with the marks of strong JPEG.
     """
 
     min_area: float = 0.2
@@ -107,6 +118,8 @@ class ViewConfig:
     saturation: float = 0.2
     grey: float = 0.0
     mirror: float = 0.5
+    hue: float = 0.0
+    recompress: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +137,10 @@ class EncoderConfig:
         whiten_power: How far the axes of the learned part are evened out, 0 to 0.5.
         colour_size: How many numbers of the embedding describe colours; 0: none.
         colour_weight: Weight of the colours against what was learned.
+        class_size: How many numbers come from a head that learns what is alike, beside the head for views; 0:
+            none, one head learns both.
+        class_weight: Weight of these against what was learned of single pictures.
+        learned_stages: How many stages describe single pictures, from the first; 0: all.
         network: `builtin`, `timm:<model>` or `open_clip:<model>`; sizes of the latter two are their own.
     """
 
@@ -136,6 +153,9 @@ class EncoderConfig:
     whiten_power: float = STANDARD_WHITEN_POWER
     colour_size: int = STANDARD_EMBEDDING.colour_size
     colour_weight: float = STANDARD_EMBEDDING.colour_weight
+    class_size: int = 0
+    class_weight: float = 0.0
+    learned_stages: int = 0
     network: str = BUILTIN_NETWORK
 
     def embedding(self) -> EmbeddingShape:
@@ -145,12 +165,15 @@ class EncoderConfig:
             pool_power=self.pool_power,
             colour_size=self.colour_size,
             colour_weight=self.colour_weight,
+            class_size=self.class_size,
+            class_weight=self.class_weight,
+            learned_stages=self.learned_stages,
         )
 
 
 @dataclass(frozen=True, slots=True)
 class ContrastiveConfig:
-    """One training without labels; written beside its checkpoint.
+    """One training, with labels or without; written beside its checkpoint.
 
     Attributes:
         images: Pictures seen in all, each in two views.
@@ -174,6 +197,11 @@ class ContrastiveConfig:
         teacher_temperature: Of the teacher, for `dino`; lower is sharper.
         head_hidden: Layer between features and projection.
         head_out: Length of a projection.
+        in_sets: Share of a batch whose pictures belong together with others, `set_members` of each set at
+            a time, families and sets drawn by the root of their size; 0: every picture once in an epoch.
+        set_members: Pictures of one set that come together in a batch, where `in_sets` is above 0.
+        optimiser: How weights follow their gradients.
+        average: How slowly the weights of the finished encoder follow those in training; 0: they are these.
         precision: `bfloat16`, `float32`, or `auto`: bfloat16 where the machine computes it natively.
         views: How views are drawn.
         encoder: The network.
@@ -199,6 +227,10 @@ class ContrastiveConfig:
     teacher_temperature: float = 0.05
     head_hidden: int = 512
     head_out: int = 128
+    in_sets: float = 0.0
+    set_members: int = 4
+    optimiser: OptimiserKind = OptimiserKind.ADAMW
+    average: float = 0.0
     precision: str = "auto"
     views: ViewConfig = field(default_factory=ViewConfig)
     encoder: EncoderConfig = field(default_factory=EncoderConfig)
@@ -225,6 +257,16 @@ METHODS: types.MappingProxyType[str, dict[str, Any]] = types.MappingProxyType(
             "loss": Loss.SUPCON,
             "view_weight": 0.5,
             "temperature": 0.1,
+        },
+        "joint_sets": {
+            "similarity": Similarity.LABELS,
+            "loss": Loss.SUPCON,
+            "view_weight": 0.5,
+            "temperature": 0.1,
+            "in_sets": 0.75,
+            "optimiser": OptimiserKind.MUON,
+            "average": 0.99,
+            "rate": 1.5e-3,
         },
         "facenet": {
             "similarity": Similarity.PEOPLE,
@@ -264,6 +306,14 @@ def check_choices(config: ContrastiveConfig) -> None:
         raise UserInputError(
             f"The loss `{config.loss}` is not joined with one over two views.", "Choose the loss `supcon`."
         )
+    has_both = config.view_weight > 0 and config.encoder.network == BUILTIN_NETWORK
+    if config.images and config.encoder.class_size and not has_both:
+        raise UserInputError(
+            "A head for kinds of things goes with a loss over kinds and over views, on the built-in network.",
+            "Choose the method `joint` or `joint_sets`, and the network `builtin`.",
+        )
+    if not 0.0 <= config.in_sets <= 1.0 or config.set_members < 1 or not 0.0 <= config.average < 1.0:
+        raise UserInputError("The shares of a batch and of the average lie between 0 and 1.")
     is_free = config.loss in (*TEACHER_LOSSES, Loss.VICREG)
     if is_free != (config.dissimilarity is Dissimilarity.NONE):
         raise UserInputError(

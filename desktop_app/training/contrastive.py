@@ -1,4 +1,4 @@
-"""Training of a photo encoder without labels: views of one picture are alike, other pictures are not."""
+"""Training of a photo encoder by comparing: what counts as alike comes together, the rest stays apart."""
 
 from __future__ import annotations
 
@@ -35,8 +35,10 @@ from desktop_app.training.config import (
 from desktop_app.training.datasets import EpochOrder, SmallPictures
 from desktop_app.training.losses import alignment, uniformity
 from desktop_app.training.objectives import Objective, PairBatch
+from desktop_app.training.optimisers import make_optimisers
 from desktop_app.training.precision import wants_bfloat16
 from desktop_app.training.run_folder import Pace, RunFolder, cosine_rate
+from desktop_app.training.set_order import SetOrder
 from desktop_app.training.views import draw_views
 
 _log = logging.getLogger(__name__)
@@ -46,6 +48,12 @@ LOG_EVERY = 20
 CALIBRATION_PICTURES = 6144
 # Projections of one batch whose mean spread falls below this share of an even spread have collapsed.
 COLLAPSE_SHARE = 0.05
+_ADOPTED = (
+    "input_px", "pool_power", "embedding_size", "colour_size", "colour_weight", "class_size", "class_weight",
+    "learned_stages",
+)  # fmt: skip
+# The average of the weights forgets the first steps sooner.
+_AVERAGE_START = 20
 
 
 class ContrastiveNetwork(nn.Module):
@@ -61,7 +69,7 @@ class ContrastiveNetwork(nn.Module):
         if config.encoder.network == BUILTIN_NETWORK:
             shape = ResNetShape(config.encoder.widths, config.encoder.blocks)
             self.encoder = PhotoEncoder(shape, config.encoder.embedding())
-            features = shape.features
+            features = self.encoder.embedding.learned_features(shape)
         else:
             self.encoder = TowerEncoder(config.encoder.network)
             features = self.encoder.size
@@ -69,13 +77,22 @@ class ContrastiveNetwork(nn.Module):
 
     def project(self, x: Tensor) -> Tensor:
         """(B, 3, H, W) -> projections (B, P) of any length."""
+        return self.project_both(x)[0]
+
+    def project_both(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Projections of any length, and of unit length those of the head for what is alike, if any."""
         x = x.contiguous(memory_format=torch.channels_last)
+        kinds = None
         if isinstance(self.encoder, PhotoEncoder):
-            pooled = pool_stages(self.encoder.backbone(x), power=1.0)
+            maps = self.encoder.backbone(x)
+            embedding = self.encoder.embedding
+            pooled = pool_stages(maps[: embedding.learned_stages or None], power=1.0)
+            if embedding.class_size:
+                kinds = self.encoder.class_head(pool_stages(maps, power=1.0))
         else:
             pooled = self.encoder(x)
         projection: Tensor = self.projection_head.layers(pooled)
-        return projection
+        return projection, kinds
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, 3, H, W) -> projections (B, P), unit length."""
@@ -107,8 +124,8 @@ class ContrastiveTraining:
         self.config = config
         self.run = run
         self.pictures = pictures
-        self.order = EpochOrder(len(pictures), batch=config.batch, seed=config.seed)
         self.alike = alike if alike is not None else AlikeSets(torch.arange(len(pictures)))
+        self.order = _order(config, self.alike)
         self.network = ContrastiveNetwork(config).to(memory_format=torch.channels_last)
         self.has_start = False
         if start is not None and isinstance(self.network.encoder, TowerEncoder):
@@ -116,12 +133,11 @@ class ContrastiveTraining:
         self.slow: ContrastiveNetwork | None = None
         if config.has_teacher:
             self.slow = copy.deepcopy(self.network).requires_grad_(False)
+        self.average: ContrastiveNetwork | None = None
+        if config.average:
+            self.average = copy.deepcopy(self.network).requires_grad_(False)
         self.objective = Objective(config)
-        self.optimiser = torch.optim.AdamW(
-            _groups(nn.ModuleList([self.network, self.objective]), config.weight_decay),
-            lr=config.rate,
-            fused=True,
-        )
+        self.optimisers = make_optimisers(nn.ModuleList([self.network, self.objective]), config)
         self.random = torch.Generator().manual_seed(config.seed)
         self.step = 0
         self.seconds = 0.0
@@ -168,8 +184,9 @@ class ContrastiveTraining:
                 "seconds": self.seconds,
                 "network": self.network.state_dict(),
                 "slow": self.slow.state_dict() if self.slow is not None else None,
+                "average": self.average.state_dict() if self.average is not None else None,
                 "objective": self.objective.state_dict(),
-                "optimiser": self.optimiser.state_dict(),
+                "optimisers": [optimiser.state_dict() for optimiser in self.optimisers],
                 "random": self.random.get_state(),
             }
         )
@@ -197,12 +214,19 @@ class ContrastiveTraining:
             self.objective.load_state_dict({"queue": saved["queue"]} if self.slow is not None else {})
         else:
             self.objective.load_state_dict(saved["objective"])
-        self.optimiser.load_state_dict(saved["optimiser"])
+        if self.average is not None:
+            self.average.load_state_dict(saved["average"])
+        # One optimiser alone was written under another name.
+        states = saved["optimisers"] if "optimisers" in saved else [saved["optimiser"]]
+        for optimiser, state in zip(self.optimisers, states, strict=True):
+            optimiser.load_state_dict(state)
         self.random.set_state(saved["random"])
         return True
 
     def start_from(self, store: ModelStore, name: str) -> None:
-        """Begin with the backbone of a published model of the built-in network; the head starts anew.
+        """Begin with a published model of the built-in network, as far as it reaches; the rest starts anew.
+
+        Stages that the model lacks, and the head for what is alike where its size differs, start anew too.
 
         Raises:
             WeightsError: There is no such model, or its network is another.
@@ -211,11 +235,19 @@ class ContrastiveTraining:
         card = store.card(name)
         if not isinstance(encoder, PhotoEncoder) or card.architecture != ARCHITECTURE:
             raise WeightsError(f"The training cannot begin with '{name}': its network is another.")
-        below = "backbone."
-        tensors = {k[len(below) :]: v for k, v in store.tensors(card).items() if k.startswith(below)}
-        load_strict(encoder.backbone, tensors, what=f"the backbone of '{name}'")
-        if self.slow is not None:
-            self.slow.load_state_dict(self.network.state_dict())
+        saved = store.tensors(card)
+        for part in ("backbone", "class_head"):
+            module = getattr(encoder, part, None)
+            tensors = {k[len(part) + 1 :]: v for k, v in saved.items() if k.startswith(part + ".")}
+            if module is None or not tensors:
+                continue
+            own = module.state_dict()
+            if part == "class_head" and any(own[k].shape != v.shape for k, v in tensors.items() if k in own):
+                continue
+            load_strict(module, {**own, **tensors}, what=f"the {part} of '{name}'")
+        for copied in (self.slow, self.average):
+            if copied is not None:
+                copied.load_state_dict(self.network.state_dict())
 
     def _step(self) -> dict[str, float]:
         rate = self._set_rate()
@@ -227,10 +259,12 @@ class ContrastiveTraining:
             raise AppError(
                 "The training diverged: the loss is no number.", "Start again with a lower --rate."
             )
-        self.optimiser.zero_grad(set_to_none=True)
+        for optimiser in self.optimisers:
+            optimiser.zero_grad(set_to_none=True)
         loss.backward()
         nn.utils.clip_grad_norm_(self.network.parameters(), 5.0)
-        self.optimiser.step()
+        for optimiser in self.optimisers:
+            optimiser.step()
         self._follow(batch.key.detach())
         with torch.no_grad():
             query, key = F.normalize(batch.query.detach(), dim=1), F.normalize(batch.key.detach(), dim=1)
@@ -247,7 +281,7 @@ class ContrastiveTraining:
     def _views(self) -> tuple[Tensor, Tensor, Tensor]:
         """Two views of the next pictures, the second of an alike one, and the sets of the pictures."""
         rows = self.order.rows(self.step)
-        if self.config.view_weight:
+        if self.config.view_weight and not self.config.in_sets:
             rows = self._beside_another(rows)
         size, views = self.view_px, self.config.views
         if self.config.similarity is Similarity.CROPS:
@@ -280,8 +314,9 @@ class ContrastiveTraining:
     def _projections(self, first: Tensor, second: Tensor, kinds: Tensor) -> PairBatch:
         """What the network, or the network and its slow copy, make of two views of a batch."""
         if self.slow is None:
-            query, key = self.network.project(torch.cat([first, second])).float().chunk(2)
-            return PairBatch(query, key, kinds)
+            views, alike = self.network.project_both(torch.cat([first, second]))
+            query, key = views.float().chunk(2)
+            return PairBatch(query, key, kinds, alike.float() if alike is not None else None)
         with torch.no_grad():
             key = self.slow.project(second).float()
         return PairBatch(self.network.project(first).float(), key, kinds)
@@ -292,14 +327,20 @@ class ContrastiveTraining:
             with torch.no_grad():
                 for slow, fast in zip(self.slow.parameters(), self.network.parameters(), strict=True):
                     slow.lerp_(fast, 1.0 - self.config.momentum)
+        if self.average is not None:
+            keep = min(self.config.average, (self.step + 1) / (self.step + _AVERAGE_START))
+            with torch.no_grad():
+                for mean, fast in zip(self.average.parameters(), self.network.parameters(), strict=True):
+                    mean.lerp_(fast, 1.0 - keep)
         self.objective.follow(key)
 
     def _set_rate(self) -> float:
         config = self.config
         warm = min(1.0, (self.seen + self.order.batch) / max(config.warmup_images, 1))
         rate = config.rate * warm * cosine_rate(self.seen / config.images, floor=0.01)
-        for group in self.optimiser.param_groups:
-            group["lr"] = rate
+        for optimiser in self.optimisers:
+            for group in optimiser.param_groups:
+                group["lr"] = rate
         return rate
 
     def _log(self, means: dict[str, float]) -> None:
@@ -311,7 +352,7 @@ class ContrastiveTraining:
 
     def finish(self) -> PhotoEncoder | TowerEncoder:
         """The encoder for use: statistics of unchanged pictures in its norms, whitening learned."""
-        encoder = copy.deepcopy(self.network.encoder)
+        encoder = copy.deepcopy((self.average or self.network).encoder)
         if isinstance(encoder, TowerEncoder):
             return encoder.eval().requires_grad_(False)
         picked = torch.randperm(len(self.pictures), generator=torch.Generator().manual_seed(self.config.seed))
@@ -320,6 +361,26 @@ class ContrastiveTraining:
         pictures = [_whole_pictures(self.pictures, rows, size) for rows in batches]
         calibrate(encoder, pictures, whiten_power=self.config.encoder.whiten_power)
         return encoder.requires_grad_(False)
+
+
+def begun_with(config: ContrastiveConfig, card: ModelCard) -> ContrastiveConfig:
+    """The configuration with the network and the embedding of a published model of the built-in kind.
+
+    A method that has no use for its head of what is alike goes on without it; without any training it stays.
+    """
+    if card.architecture != ARCHITECTURE:
+        return config
+    known = card.config
+    encoder = replace(
+        config.encoder,
+        widths=tuple(int(v) for v in known["widths"]),
+        blocks=tuple(int(v) for v in known["blocks"]),
+        **{name: known[name] for name in _ADOPTED if name in known},
+    )
+    if config.images and not config.view_weight:
+        size = encoder.embedding_size - encoder.class_size
+        encoder = replace(encoder, embedding_size=size, class_size=0, class_weight=0.0, learned_stages=0)
+    return replace(config, encoder=encoder)
 
 
 @dataclass(frozen=True, slots=True)
@@ -391,6 +452,12 @@ def _card_config(encoder: PhotoEncoder | TowerEncoder, choices: EncoderConfig) -
         "colour_size": choices.colour_size,
         "colour_weight": choices.colour_weight,
     }
+    if choices.class_size:
+        config.update(
+            class_size=choices.class_size,
+            class_weight=choices.class_weight,
+            learned_stages=choices.learned_stages,
+        )
     return config, described
 
 
@@ -400,16 +467,19 @@ def _unchanging(config: ContrastiveConfig) -> tuple[object, ...]:
     return (
         (encoder.network, encoder.widths, encoder.blocks),
         (config.head_hidden, config.head_out, config.head, config.prototypes),
-        (config.loss, config.similarity, config.view_weight),
+        (config.loss, config.similarity, config.view_weight, config.in_sets, config.set_members),
+        (encoder.class_size, encoder.learned_stages, config.optimiser, config.average > 0),
         (config.dissimilarity, config.queue, config.batch, config.seed),
     )
 
 
-def _groups(network: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
-    """Weight decay for matrices and kernels, none for norms and biases."""
-    wide = [p for p in network.parameters() if p.ndim > 1]
-    narrow = [p for p in network.parameters() if p.ndim <= 1]
-    return [{"params": wide, "weight_decay": weight_decay}, {"params": narrow, "weight_decay": 0.0}]
+def _order(config: ContrastiveConfig, alike: AlikeSets) -> EpochOrder | SetOrder:
+    """Every picture once in an epoch, or sets together."""
+    if config.in_sets and alike.shared:
+        return SetOrder(
+            alike, batch=config.batch, in_sets=config.in_sets, members=config.set_members, seed=config.seed
+        )
+    return EpochOrder(len(alike.kinds), batch=config.batch, seed=config.seed)
 
 
 def _whole_pictures(pictures: SmallPictures, rows: Tensor, size: int) -> Tensor:

@@ -31,6 +31,7 @@ class SmallPictures:
         side_ratio: (N,) width over height before squeezing.
         left_out: Files that could not be read.
         files: Where each picture came from, where that is known.
+        rows: Which pictures of the array there are, in their order; None: all.
     """
 
     def __init__(
@@ -40,18 +41,31 @@ class SmallPictures:
         *,
         left_out: int = 0,
         files: Sequence[Path] = (),
+        rows: np.ndarray | None = None,
     ) -> None:
         self._pictures = pictures
+        self._rows = np.arange(len(pictures)) if rows is None else rows
         self._side_ratio = torch.from_numpy(np.ascontiguousarray(side_ratio, dtype=np.float32))
         self.left_out = left_out
         self.files = tuple(files)
 
     def __len__(self) -> int:
-        return len(self._pictures)
+        return len(self._rows)
+
+    def only(self, rows: Sequence[int]) -> SmallPictures:
+        """Some of the pictures, without a copy."""
+        chosen = np.asarray(rows, dtype=np.intp)
+        return SmallPictures(
+            self._pictures,
+            self._side_ratio.numpy()[chosen],
+            left_out=self.left_out,
+            files=[self.files[row] for row in rows] if self.files else (),
+            rows=self._rows[chosen],
+        )
 
     def chosen(self, rows: Tensor) -> tuple[Tensor, Tensor]:
         """Pictures (B, 3, S, S) uint8 and their side ratios (B,)."""
-        order = rows.numpy()
+        order = self._rows[rows.numpy()]
         return torch.from_numpy(self._pictures[order]), self._side_ratio[rows]
 
 

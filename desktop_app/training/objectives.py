@@ -23,11 +23,14 @@ class PairBatch:
         query: (B, P) raw projections of the first views.
         key: (B, P) raw projections of the second views; without gradient when a teacher made them.
         kinds: (B,) whole numbers; equal ones are alike.
+        kind_projections: (2B, P) unit length, of the first and then of the second views, by the head for what
+            is alike; None where one head learns both.
     """
 
     query: Tensor
     key: Tensor
     kinds: Tensor
+    kind_projections: Tensor | None = None
 
 
 class Objective(nn.Module):
@@ -73,6 +76,8 @@ class Objective(nn.Module):
             return self._dino(query, key)
         if config.loss is Loss.SOFTMAX:
             return self._softmax(query, key)
+        if batch.kind_projections is not None:
+            return self._two_heads(query, key, batch.kinds, both=batch.kind_projections)
         return self._with_kinds(query, key, batch.kinds)
 
     @torch.no_grad()
@@ -105,6 +110,12 @@ class Objective(nn.Module):
             temperature=config.temperature,
             teacher_temperature=config.teacher_temperature,
         )
+
+    def _two_heads(self, query: Tensor, key: Tensor, kinds: Tensor, *, both: Tensor) -> Tensor:
+        """Each head its own loss: to the head for views every other picture is unlike, of its kind or not."""
+        config = self._config
+        alike = losses.sup_con(both, kinds.repeat(2), temperature=config.temperature)
+        return alike + config.view_weight * losses.nt_xent(query, key, temperature=config.temperature)
 
     def _with_kinds(self, query: Tensor, key: Tensor, kinds: Tensor) -> Tensor:
         config = self._config

@@ -44,6 +44,20 @@ def test_parts_add_up_to_the_similarity(colour_size: int) -> None:
     assert len(facts.parts) == 3 + bool(colour_size)
 
 
+def test_parts_name_the_kinds_of_things_where_the_encoder_tells_them() -> None:
+    torch.manual_seed(0)
+    shape = EmbeddingShape(
+        size=30, pool_power=3.0, colour_size=8, colour_weight=0.7, class_size=6, class_weight=1.3,
+        learned_stages=2,
+    )  # fmt: skip
+    network = PhotoEncoder(ResNetShape((8, 12, 16), (1, 1, 1)), shape).eval().requires_grad_(False)
+    facts = compare_pair(_embedder(network, 64, size=30), picture(1), picture(2))
+    assert [name for name, _ in facts.parts] == ["stage 1 of 2", "stage 2 of 2", "kinds of things", "colours"]
+    assert sum(added for _, added in facts.parts) == pytest.approx(facts.similarity, abs=1e-5)
+    same = dict(compare_pair(_embedder(network, 64, size=30), picture(1), picture(1)).parts)
+    assert same["kinds of things"] == pytest.approx(1.3**2 / (1 + 0.7**2 + 1.3**2), abs=1e-4)
+
+
 def test_a_photo_matches_itself_everywhere() -> None:
     facts = compare_pair(_embedder(_photo_encoder(), 64), picture(1), picture(1))
     assert facts.similarity == pytest.approx(1.0, abs=1e-5) and facts.heats is not None

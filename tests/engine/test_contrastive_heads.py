@@ -123,11 +123,41 @@ def test_colour_branch_joins_the_embedding_and_the_card() -> None:
     encoder = PhotoEncoder(SHAPE, shape)
     x = torch.rand(12, 3, 32, 32, generator=_chance()) * 2 - 1
     calibrate(encoder, [x], whiten_power=0.25)
-    learned, colours = encoder.branches(x)
+    parts = encoder.branches(x)
+    learned, colours = parts.learned, parts.colours
     assert colours is not None and learned.shape == (12, 10) and colours.shape == (12, 4)
+    assert parts.kinds is None
     expected = torch.cat([learned, 0.5 * colours], dim=1) / 1.25**0.5
     torch.testing.assert_close(encoder(x), expected)
     config = {**CONFIG, "embedding_size": 14, "colour_size": 4, "colour_weight": 0.5}
+    torch.testing.assert_close(build_photo_encoder(config, encoder.state_dict(), what="t")(x), encoder(x))
+
+
+def test_head_for_kinds_joins_the_embedding_and_sees_the_last_stage() -> None:
+    torch.manual_seed(0)
+    shape = EmbeddingShape(
+        size=19, pool_power=3.0, colour_size=4, colour_weight=0.5, class_size=5, class_weight=2.0,
+        learned_stages=2,
+    )  # fmt: skip
+    encoder = PhotoEncoder(SHAPE, shape)
+    x = torch.rand(24, 3, 32, 32, generator=_chance()) * 2 - 1
+    calibrate(encoder, [x[:12], x[12:]], whiten_power=0.25)
+    parts = encoder.branches(x)
+    assert parts.kinds is not None and parts.kinds.shape == (24, 5) and parts.learned.shape == (24, 10)
+    torch.testing.assert_close(parts.kinds.norm(dim=1), torch.ones(24))
+    expected = torch.cat([parts.learned, 0.5 * parts.colours, 2.0 * parts.kinds], dim=1) / 5.25**0.5
+    torch.testing.assert_close(encoder(x), expected)
+    torch.testing.assert_close(encoder(x.flip(3)), encoder(x), atol=1e-5, rtol=1e-5)
+    before = encoder.branches(x)
+    with torch.no_grad():
+        for weight in encoder.backbone.stages[2].parameters():
+            weight.mul_(1.5)
+    after = encoder.branches(x)
+    assert torch.equal(after.learned, before.learned) and not torch.allclose(after.kinds, before.kinds)
+    config = {
+        **CONFIG, "embedding_size": 19, "colour_size": 4, "colour_weight": 0.5, "class_size": 5,
+        "class_weight": 2.0, "learned_stages": 2,
+    }  # fmt: skip
     torch.testing.assert_close(build_photo_encoder(config, encoder.state_dict(), what="t")(x), encoder(x))
 
 
@@ -152,6 +182,11 @@ def test_weights_that_do_not_fit_are_named() -> None:
         {"colour_size": 10},
         {"colour_size": -1},
         {"colour_weight": -0.5},
+        {"class_size": 10},
+        {"class_size": -1},
+        {"class_size": 4, "class_weight": -1.0},
+        {"learned_stages": 4},
+        {"learned_stages": 1, "embedding_size": 9},
         {"pool_power": None},
     ],
 )

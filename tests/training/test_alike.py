@@ -87,3 +87,17 @@ def test_choices_that_make_no_pairs_or_one_kind_are_refused(tmp_path: Path) -> N
         find_alike(_files(tmp_path, "a/1.jpg", "b/1.jpg"), Similarity.FOLDERS)
     with pytest.raises(UserInputError, match="has to be listed"):
         find_alike(one_kind, Similarity.LABELS)
+
+
+def test_labels_count_within_their_set_and_give_families(tmp_path: Path) -> None:
+    table = tmp_path / "list.csv"
+    table.write_text(
+        "file,label,set\na/1.jpg,red,fruit\na/2.jpg,red,coats\na/3.jpg,red,fruit\na/4.jpg,road,road\n"
+        "a/5.jpg,road,road\na/6.jpg,blue,coats\n",
+        encoding="utf-8",
+    )
+    sets = find_alike(_files(tmp_path, *(f"a/{n}.jpg" for n in range(1, 7))), Similarity.LABELS, table=table)
+    assert sets.kinds.tolist() == [0, 1, 0, 2, 3, 4]  # a label that repeats its set says nothing
+    families = sets.families.tolist()
+    assert families[0] == families[2] != families[1] == families[5]
+    assert [rows.tolist() for rows in sets.members()] == [[0, 2], [1], [3], [4], [5]]

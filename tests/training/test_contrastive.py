@@ -67,7 +67,7 @@ def _method(name: str, **changes: object) -> ContrastiveConfig:
 
 def _method_training(folder: Path, config: ContrastiveConfig) -> ContrastiveTraining:
     alike = None
-    if config.similarity in (Similarity.FOLDERS, Similarity.PEOPLE):
+    if config.similarity not in (Similarity.VIEWS, Similarity.CROPS):
         alike = AlikeSets(torch.arange(48) // 2)
     return ContrastiveTraining(config, _pictures(pairs=alike is not None), RunFolder(folder), alike=alike)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -31,6 +32,38 @@ def test_joint_objective_is_the_sum_of_its_parts() -> None:
     views = nt_xent(first, second, temperature=JOINT.temperature, kinds=kinds)
     joint = Objective(JOINT)(PairBatch(query, key, kinds))
     assert joint.item() == pytest.approx((people + JOINT.view_weight * views).item(), rel=1e-6)
+
+
+def test_with_two_heads_each_has_its_own_loss() -> None:
+    chance = torch.Generator().manual_seed(3)
+    config = replace(JOINT, view_weight=0.7)
+    query, key = torch.randn(6, 8, generator=chance), torch.randn(6, 8, generator=chance)
+    both = F.normalize(torch.randn(12, 5, generator=chance), dim=1)
+    kinds = torch.tensor([0, 1, 0, 2, 1, 3])
+    found = Objective(config)(PairBatch(query, key, kinds, both))
+    # Khosla et al. (2020), equation 2, and Chen et al. (2020), equation 1, with loops.
+    views = [*F.normalize(query, dim=1), *F.normalize(key, dim=1)]
+    total = 0.0
+    for rows, alike, weight in (
+        (
+            list(both),
+            [[j for j in range(12) if j != i and kinds[j % 6] == kinds[i % 6]] for i in range(12)],
+            1.0,
+        ),
+        (views, [[(i + 6) % 12] for i in range(12)], 0.7),
+    ):
+        for i in range(12):
+            below = sum(math.exp(float(rows[i] @ rows[k]) / config.temperature) for k in range(12) if k != i)
+            logs = [float(rows[i] @ rows[j]) / config.temperature - math.log(below) for j in alike[i]]
+            total -= weight * sum(logs) / len(logs) / 12
+    assert found.item() == pytest.approx(total, rel=1e-4)
+
+
+def test_a_head_for_kinds_needs_both_losses() -> None:
+    encoder = EncoderConfig(class_size=16)
+    with pytest.raises(UserInputError, match="over views"):
+        check_choices(replace(ContrastiveConfig(), **METHODS["simclr"], encoder=encoder))
+    check_choices(replace(ContrastiveConfig(), **METHODS["joint_sets"], encoder=encoder))
 
 
 def test_a_margin_is_not_joined_with_views() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -45,6 +47,27 @@ def test_grey_views_have_equal_channels() -> None:
     view = _draw(ViewConfig(grey=1.0))
     torch.testing.assert_close(view[:, 0], view[:, 1])
     torch.testing.assert_close(view[:, 0], view[:, 2])
+
+
+def test_a_turn_of_hue_keeps_light_and_strength_of_colour() -> None:
+    turned = _draw(replace(STILL, hue=0.02), seed=2)
+    still = _draw(STILL, seed=2)
+    inside = (turned.abs() < 0.98).all(dim=1) & (still.abs() < 0.98).all(dim=1)
+    assert inside.float().mean() > 0.5 and (turned - still).abs().max() > 0.02
+
+    def light(x: Tensor) -> Tensor:
+        return 0.299 * x[:, 0] + 0.587 * x[:, 1] + 0.114 * x[:, 2]
+
+    torch.testing.assert_close(light(turned)[inside], light(still)[inside], atol=1e-3, rtol=0)
+
+
+def test_recompressed_views_are_as_many_as_asked_for_and_lose_detail() -> None:
+    chance = torch.Generator().manual_seed(0)
+    pictures = torch.randint(0, 256, (8, 3, 64, 64), generator=chance, dtype=torch.uint8)
+    config = replace(STILL, recompress=0.5)
+    view = draw_views(pictures, torch.ones(8), size=64, config=config, generator=chance)
+    change = (view - (pictures.float() / 127.5 - 1.0)).abs().mean(dim=(1, 2, 3))
+    assert int((change > 0.05).sum()) == 4 and int((change < 1e-3).sum()) == 4
 
 
 def test_same_seed_same_views_and_other_seed_other_views() -> None:

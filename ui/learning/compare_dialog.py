@@ -240,6 +240,8 @@ def _part_text(name: str) -> str:
     """A part of the embedding as the user reads it."""
     if name == "colours":
         return "Colours"
+    if name == "kinds of things":
+        return "Kind of thing"
     number, _, total = name.removeprefix("stage ").partition(" of ")
     if number == total:
         return "Form and parts (late stage)"

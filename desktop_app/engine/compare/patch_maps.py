@@ -15,7 +15,6 @@ from desktop_app.engine.embed.photo_encoder import PhotoEncoder
 from desktop_app.engine.embed.resnet50_encoder import ResNet50
 from desktop_app.engine.embed.tower import TowerEncoder
 from desktop_app.engine.embed.tuned_encoder import TunedNetwork
-from desktop_app.engine.networks.colour_histogram import colour_histogram
 from desktop_app.engine.networks.contrastive_heads import Whitening
 
 # Patches of the built-in encoder's maps are joined at this side: fine enough to point, coarse enough to mean.
@@ -131,33 +130,43 @@ def match_patches(first: Tensor, second: Tensor) -> tuple[tuple[FloatArray, Floa
 def similarity_parts(network: object, x: Tensor, *, similarity: float) -> tuple[tuple[str, float], ...]:
     """What a similarity is made of, for encoders whose parts are known; the parts add up to it.
 
-    The learned half of the built-in encoder is linear in its pooled stages: each stage's share is its
+    The learned part of the built-in encoder is linear in its pooled stages: each stage's share is its
     part of one embedding times the other whole, meant over both ways.
     """
     if not isinstance(network, PhotoEncoder):
         return ()
     shape = network.embedding
-    parts: list[tuple[str, float]] = []
-    weight = shape.colour_weight**2 if shape.colour_size else 0.0
-    pieces = _stage_pieces(network, x)  # (S, 2, D)
-    whole = pieces.sum(dim=0)
-    scale = float(whole[0].norm() * whole[1].norm()) * (1.0 + weight)
-    for number, piece in enumerate(pieces):
-        added = float(piece[0] @ whole[1] + whole[0] @ piece[1]) / 2.0 / max(scale, 1e-12)
-        parts.append((f"stage {number + 1} of {len(pieces)}", added))
-    if weight:
-        colours = network.colour_whitening(colour_histogram(x))
-        parts.append(("colours", float(colours[0] @ colours[1]) * weight / (1.0 + weight)))
+    whole = network.branches(x)
+    shares = {
+        "kinds of things": (whole.kinds, shape.class_weight**2),
+        "colours": (whole.colours, shape.colour_weight**2),
+    }
+    total = 1.0 + sum(weight for part, weight in shares.values() if part is not None)
+    parts = _stage_parts(network, x, total=total)
+    for name, (part, weight) in shares.items():
+        if part is not None:
+            parts.append((name, float(part[0] @ part[1]) * weight / total))
     # Rounding of half-precision weights apart, the parts are the similarity; the rest is spread evenly.
     rest = (similarity - sum(added for _, added in parts)) / len(parts)
     return tuple((name, added + rest) for name, added in parts)
+
+
+def _stage_parts(network: PhotoEncoder, x: Tensor, *, total: float) -> list[tuple[str, float]]:
+    pieces = _stage_pieces(network, x)  # (S, 2, D)
+    whole = pieces.sum(dim=0)
+    scale = float(whole[0].norm() * whole[1].norm()) * total
+    parts = []
+    for number, piece in enumerate(pieces):
+        added = float(piece[0] @ whole[1] + whole[0] @ piece[1]) / 2.0 / max(scale, 1e-12)
+        parts.append((f"stage {number + 1} of {len(pieces)}", added))
+    return parts
 
 
 def _stage_pieces(network: PhotoEncoder, x: Tensor) -> Tensor:
     whitening: Whitening = network.whitening
     features = network.features(x) - whitening.mean
     pieces, start = [], 0
-    for one in network.backbone.shape.widths:
+    for one in network.backbone.shape.widths[: network.embedding.learned_stages or None]:
         part = torch.zeros_like(features)
         part[:, start : start + one] = features[:, start : start + one]
         pieces.append(part @ whitening.matrix)

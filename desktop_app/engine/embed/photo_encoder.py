@@ -1,7 +1,8 @@
-"""The built-in photo encoder: a small residual network, pooling of its stages, a colour branch, whitening.
+"""The built-in photo encoder: a small residual network, pooling of its stages, branches that are joined.
 
-Garments and forms want what was learned, fruit and packets want colour: neither alone serves both, so
-an embedding joins the two, each whitened on its own.
+What a picture shows, which single picture it is, and its colours want different descriptions: an
+embedding joins a head that learned kinds of things, whitened features that tell single pictures apart,
+and a whitened histogram of colours, each of unit length and with a weight of its own.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from torch import Tensor, nn
 
 from desktop_app.core.errors import WeightsError
 from desktop_app.engine.networks.colour_histogram import COLOUR_BINS, colour_histogram
-from desktop_app.engine.networks.contrastive_heads import Whitening, pool_stages
+from desktop_app.engine.networks.contrastive_heads import ProjectionHead, Whitening, pool_stages
 from desktop_app.engine.networks.resnet_small import ResNetShape, SmallResNet, shape_from_config
 from desktop_app.engine.weights.store import load_strict
 
@@ -34,12 +35,39 @@ class EmbeddingShape:
         pool_power: Exponent of the pooling of learned features.
         colour_size: How many of its numbers describe colours; 0: none.
         colour_weight: Weight of the colours against the learned features.
+        class_size: How many of its numbers tell kinds of things; 0: none.
+        class_weight: Weight of these against the learned features.
+        learned_stages: How many stages, from the first, the learned features come from; 0: all.
     """
 
     size: int
     pool_power: float
     colour_size: int = 0
     colour_weight: float = 0.0
+    class_size: int = 0
+    class_weight: float = 0.0
+    learned_stages: int = 0
+
+    @property
+    def learned_size(self) -> int:
+        """How many of the numbers are whitened features."""
+        return self.size - self.colour_size - self.class_size
+
+    def learned_features(self, shape: ResNetShape) -> int:
+        """Channels that the whitened features are made of."""
+        return sum(shape.widths[: self.learned_stages or None])
+
+
+CLASS_HIDDEN = 512
+
+
+@dataclass(frozen=True, slots=True)
+class Branches:
+    """The parts of an embedding before they are joined, (B, D) of unit length each; None: there is none."""
+
+    learned: Tensor
+    colours: Tensor | None
+    kinds: Tensor | None
 
 
 # What the built-in encoder is made with; its untrained twin in evaluations is made with the same.
@@ -60,32 +88,47 @@ class PhotoEncoder(nn.Module):
         super().__init__()
         self.embedding = embedding
         self.backbone = SmallResNet(shape)
-        self.whitening = Whitening(shape.features, embedding.size - embedding.colour_size)
+        self.whitening = Whitening(embedding.learned_features(shape), embedding.learned_size)
         if embedding.colour_size:
             self.colour_whitening = Whitening(COLOUR_BINS, embedding.colour_size)
+        if embedding.class_size:
+            self.class_head = ProjectionHead(shape.features, hidden=CLASS_HIDDEN, out=embedding.class_size)
 
     def features(self, x: Tensor) -> Tensor:
         """Pooled features before whitening: (B, 3, H, W) in [-1, 1] -> (B, F) float32."""
-        x = x.contiguous(memory_format=torch.channels_last)
-        power = self.embedding.pool_power
-        ways = [pool_stages(self.backbone(one), power=power) for one in (x, x.flip(3))]
-        return (ways[0] + ways[1]) / 2.0
+        return self._learned(self._both_ways(x))
 
-    def branches(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
-        """Learned features and colours, each whitened and of unit length; no colours where there are none."""
-        learned: Tensor = self.whitening(self.features(x))
-        if not self.embedding.colour_size:
-            return learned, None
-        colours: Tensor = self.colour_whitening(colour_histogram(x))
-        return learned, colours
+    def branches(self, x: Tensor) -> Branches:
+        """The parts of an embedding: (B, 3, H, W) in [-1, 1] -> parts of unit length."""
+        maps = self._both_ways(x)
+        learned: Tensor = self.whitening(self._learned(maps))
+        colours, kinds = None, None
+        if self.embedding.colour_size:
+            colours = self.colour_whitening(colour_histogram(x))
+        if self.embedding.class_size:
+            ways = [self.class_head(pool_stages(one, power=1.0)) for one in maps]
+            kinds = F.normalize(ways[0] + ways[1], dim=1)
+        return Branches(learned, colours, kinds)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, 3, H, W) in [-1, 1] -> (B, D), unit length."""
-        learned, colours = self.branches(x)
-        if colours is None:
-            return learned
-        joined = torch.cat([learned, self.embedding.colour_weight * colours], dim=1)
-        return F.normalize(joined, dim=1)
+        parts = self.branches(x)
+        joined = [parts.learned]
+        if parts.colours is not None:
+            joined.append(self.embedding.colour_weight * parts.colours)
+        if parts.kinds is not None:
+            joined.append(self.embedding.class_weight * parts.kinds)
+        return F.normalize(torch.cat(joined, dim=1), dim=1) if len(joined) > 1 else parts.learned
+
+    def _both_ways(self, x: Tensor) -> list[list[Tensor]]:
+        """Maps of all stages, of a picture and of its mirror image."""
+        x = x.contiguous(memory_format=torch.channels_last)
+        return [self.backbone(one) for one in (x, x.flip(3))]
+
+    def _learned(self, maps: list[list[Tensor]]) -> Tensor:
+        stages = self.embedding.learned_stages or None
+        ways = [pool_stages(one[:stages], power=self.embedding.pool_power) for one in maps]
+        return (ways[0] + ways[1]) / 2.0
 
 
 @torch.no_grad()
@@ -98,12 +141,12 @@ def calibrate(encoder: PhotoEncoder, batches: Iterable[Tensor], *, whiten_power:
         whiten_power: How far the axes of the embedding are evened out, 0 to 0.5.
     """
     for part in encoder.modules():
-        if isinstance(part, nn.BatchNorm2d):
+        if isinstance(part, (nn.BatchNorm1d, nn.BatchNorm2d)):
             part.reset_running_stats()
             part.momentum = None  # the mean over all batches
     encoder.train()
     for x in batches:
-        encoder.features(x)
+        encoder.branches(x)
     encoder.eval()
     features = torch.cat([encoder.features(x) for x in batches])
     encoder.whitening.fit(features, power=whiten_power)
@@ -116,8 +159,8 @@ def build_photo_encoder(config: dict[str, Any], tensors: dict[str, Tensor], *, w
     """Rebuild an encoder from its card.
 
     Args:
-        config: `widths`, `blocks`, `embedding_size`, `pool_power` and, where there is a colour branch,
-            `colour_size` and `colour_weight`.
+        config: `widths`, `blocks`, `embedding_size`, `pool_power` and, where there are such branches,
+            `colour_size` and `colour_weight`, `class_size` and `class_weight`, and `learned_stages`.
         tensors: Its weights.
         what: Name for error messages.
 
@@ -131,15 +174,29 @@ def build_photo_encoder(config: dict[str, Any], tensors: dict[str, Tensor], *, w
             pool_power=float(config["pool_power"]),
             colour_size=int(config.get("colour_size", 0)),
             colour_weight=float(config.get("colour_weight", 0.0)),
+            class_size=int(config.get("class_size", 0)),
+            class_weight=float(config.get("class_weight", 0.0)),
+            learned_stages=int(config.get("learned_stages", 0)),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise WeightsError(f"The model card of {what} is not usable: {error!r}.") from error
-    learned = embedding.size - embedding.colour_size
-    is_whole = 1 <= learned <= shape.features and 0 <= embedding.colour_size <= COLOUR_BINS
-    if not is_whole or embedding.pool_power < 1.0 or embedding.colour_weight < 0.0:
+    if not _is_whole(shape, embedding):
         raise WeightsError(
             f"The model card of {what} is not usable: the shape of its embedding is out of range."
         )
     encoder = PhotoEncoder(shape, embedding)
     load_strict(encoder, tensors, what=what)
     return encoder.eval().requires_grad_(False).to(memory_format=torch.channels_last)
+
+
+def _is_whole(shape: ResNetShape, embedding: EmbeddingShape) -> bool:
+    """Whether an embedding can be made of a backbone."""
+    if not 0 <= embedding.learned_stages <= len(shape.widths):
+        return False
+    return (
+        1 <= embedding.learned_size <= embedding.learned_features(shape)
+        and 0 <= embedding.colour_size <= COLOUR_BINS
+        and 0 <= embedding.class_size < embedding.size
+        and embedding.pool_power >= 1.0
+        and min(embedding.colour_weight, embedding.class_weight) >= 0.0
+    )

@@ -35,7 +35,9 @@ def pool_stages(maps: Sequence[Tensor], *, power: float) -> Tensor:
 
 
 class ProjectionHead(nn.Module):
-    """Features to the space of the loss; thrown away after training (SimCLR, Chen et al., 2020).
+    """Features to the space of the loss (SimCLR, Chen et al., 2020).
+
+    One for views is thrown away after training; one for kinds of things is kept as a part of the embedding.
 
     Args:
         features: Length of the features.
