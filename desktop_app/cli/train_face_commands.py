@@ -35,6 +35,12 @@ def add_parsers(train: Any) -> None:  # Any: argparse gives its subparsers no pu
     )
     generator.add_argument("--start", default="", metavar="MODEL", help="begin with a model's weights")
     generator.add_argument("--size", type=int, default=64, choices=SIZES, help="pixels")
+    generator.add_argument(
+        "--widths", type=whole_number(1, 1024), nargs=4, help="feature maps of the encoder's four groups"
+    )
+    generator.add_argument(
+        "--steps", type=whole_number(1, 20), default=3, help="deepest refinement step seen in training"
+    )
     generator.set_defaults(command=train_generator)
     restyle = train.add_parser("restyle", help="train a ReStyle encoder on a finished generator run")
     _shared(restyle)
@@ -62,6 +68,9 @@ def train_generator(args: argparse.Namespace, console: Console) -> dict[str, obj
         config = replace(config, images=args.images)
     if args.sharpen >= 0:
         config = replace(config, sharpen_images=args.sharpen)
+    if args.widths:
+        config = replace(config, encoder_widths=tuple(args.widths))
+    config = replace(config, max_steps=args.steps, deeper=0.5 if args.steps <= 3 else 0.7)
     run = RunFolder(args.out)
     _prepare(args)
     training = GeneratorTraining(config, args.pictures, run, compile_networks=args.compile)

@@ -57,6 +57,7 @@ class GeneratorConfig:
             N(0, 1), and move relatively slower at one rate.
         sharpen_rate: The same in the second stage.
         max_steps: Deepest refinement step seen in training.
+        deeper: Probability that a batch is refined once more instead of drawing another.
         code_noise: Standard deviation of the noise on codes.
         code_penalty: Weight of the mean squared code residual.
         adversarial: Weight of the adversarial term.
@@ -87,6 +88,7 @@ class GeneratorConfig:
     generator_factor: float = 6.0
     sharpen_rate: float = 2.5e-4
     max_steps: int = 3
+    deeper: float = 0.5
     code_noise: float = 0.03
     code_penalty: float = 1e-3
     adversarial: float = 0.02
@@ -238,6 +240,8 @@ class GeneratorTraining:
     def steps(self) -> Iterator[Progress]:
         """Train to the end; yields after every iteration."""
         pace = Pace(self.seen, self.total)
+        if self.is_grown:
+            self.model.encoder.eval()  # every depth sees other inputs: batch normalisation keeps its statistics
         while self.seen < self.total:
             stats = self._iterate()
             before = self.seen
@@ -284,7 +288,7 @@ class GeneratorTraining:
         depth_limit = 1 if is_early else self.config.max_steps
         if self._state is not None:
             x, y_hat, w_plus, depth = self._state
-            if depth < depth_limit and torch.rand(1, generator=self.random).item() < 0.5:
+            if depth < depth_limit and torch.rand(1, generator=self.random).item() < self.config.deeper:
                 return x, y_hat, w_plus, depth + 1
         x, self._target = self.train_set.pairs(self.config.batch, self.jitter, self.random)
         if self.iteration % AVERAGE_EVERY == 0 or self._state is None:
@@ -388,7 +392,9 @@ class GeneratorTraining:
         """Begin with the weights of a published model; optimisers start fresh.
 
         A model of half the size is grown (Karras et al., 2018): blocks of the new resolution start at
-        random behind a silent ToRGB, and the new style rows start as the finest old one.
+        random behind a silent ToRGB, and the new style rows start as the finest old one. A narrower
+        encoder is widened without changing what it computes (Chen et al., 2016, "Net2Net", with new maps
+        at random instead of copied): nothing that was there reads a new map yet.
 
         Raises:
             WeightsError: There is no such model, or it has other sizes.
@@ -399,6 +405,7 @@ class GeneratorTraining:
         own = {k.replace("decoder.", "generator.", 1): v for k, v in tensors.items()}
         if int(card.config.get("generator", {}).get("size", self.config.size)) * 2 == self.config.size:
             own = grown(own, self.model)
+        own = {name: widened(value, self.model.state_dict().get(name)) for name, value in own.items()}
         load_strict(self.model, {**own, "w_avg": w_avg}, what=f"'{name}'")
         self.average.load_state_dict(self.model.state_dict())
         self.is_grown = True
@@ -440,6 +447,22 @@ def grown(tensors: dict[str, Tensor], model: FaceAutoencoder) -> dict[str, Tenso
             for row in (before, before + 1):
                 grown_state[f"encoder.styles.{row}.{rest}"] = tensors[name].clone()
     return grown_state
+
+
+def widened(old: Tensor, new: Tensor | None) -> Tensor:
+    """A weight completed to a wider layer's: old outputs ignore new inputs, new outputs are the new layer's.
+
+    Anything but a tensor that is as large or larger in its first two dimensions comes back as it is.
+    """
+    is_wider = new is not None and old.dim() == new.dim() and old.shape != new.shape and old.dim() > 0
+    if new is None or not is_wider or old.shape[2:] != new.shape[2:]:
+        return old
+    if any(a > b for a, b in zip(old.shape, new.shape, strict=True)):
+        return old
+    wide = new.clone()
+    wide[: old.shape[0]] = 0.0
+    wide[tuple(slice(0, side) for side in old.shape[:2])] = old
+    return wide
 
 
 def _optimisers(model: FaceAutoencoder, config: GeneratorConfig) -> list[torch.optim.Optimizer]:
