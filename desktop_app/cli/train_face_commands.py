@@ -1,4 +1,4 @@
-"""`contrastyle train generator` and `contrastyle train restyle`."""
+"""`contrastyle train generator`, `contrastyle train mapping` and `contrastyle train restyle`."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ FILTER_NAMES = ("toon", "paint")
 
 
 def add_parsers(train: Any) -> None:  # Any: argparse gives its subparsers no public type
-    """Add both commands below `train`."""
+    """Add the commands below `train`."""
     generator = train.add_parser(
         "generator",
         help="train a StyleGAN2 generator as an autoencoder, then sharpen it with a discriminator",
@@ -46,15 +46,42 @@ def add_parsers(train: Any) -> None:  # Any: argparse gives its subparsers no pu
     _shared(restyle)
     restyle.add_argument("--generator", type=Path, required=True, help="folder of the generator run")
     restyle.add_argument(
-        "--steps", type=whole_number(1, 20), default=5, help="passes N; 1 trains a one-pass encoder"
+        "--steps", type=whole_number(0, 20), default=0, help="passes N; default 5, of a one-pass encoder 1"
     )
     restyle.add_argument("--passes", type=whole_number(0), default=0, help="pictures times passes")
+    restyle.add_argument(
+        "--kind",
+        default="psp",
+        choices=("psp", "e4e", "one_pass"),
+        help="answers: residuals of all rows (psp), one w and differences (e4e), the code at once (one_pass)",
+    )
+    restyle.add_argument(
+        "--similarity", default="", metavar="ENCODER", help="contrastive encoder for the identity term"
+    )
     restyle.add_argument("--publish", default="", metavar="NAME", help="write the result as a model")
     restyle.add_argument("--models", type=Path, help="folder for the model; default: your model folder")
     restyle.add_argument("--title", default="Faces, trained here")
     restyle.add_argument("--licence", default="as the training pictures")
     restyle.add_argument("--sources", default="see the training run")
     restyle.set_defaults(command=train_restyle)
+    domain = train.add_parser(
+        "domain", help="fine-tune a ReStyle run's generator to a second domain that keeps its codes"
+    )
+    _shared(domain)
+    domain.add_argument("--generator", type=Path, required=True, help="folder of the ReStyle run")
+    domain.add_argument("--images", type=whole_number(0), default=0, help="pictures seen")
+    domain.set_defaults(command=train_domain)
+    mapping = train.add_parser(
+        "mapping", help="give a finished run's codes common axes and train the mapping network on them"
+    )
+    mapping.add_argument("--pictures", type=Path, required=True, help="folder of aligned pictures")
+    mapping.add_argument("--generator", type=Path, required=True, help="folder of the generator run")
+    mapping.add_argument("--out", type=Path, required=True, help="folder for the result, a run again")
+    mapping.add_argument(
+        "--iterations", type=whole_number(1), default=4000, help="of the mapping network's training"
+    )
+    mapping.add_argument("--threads", type=whole_number(0), default=0, help="CPU threads")
+    mapping.set_defaults(command=train_mapping, resume=False)
 
 
 def train_generator(args: argparse.Namespace, console: Console) -> dict[str, object]:
@@ -84,17 +111,34 @@ def train_generator(args: argparse.Namespace, console: Console) -> dict[str, obj
 
 def train_restyle(args: argparse.Namespace, console: Console) -> dict[str, object]:
     """Run or resume a ReStyle training; publish it when asked."""
+    from desktop_app.engine.weights.store import ModelStore
+    from desktop_app.training.inversion_kinds import Kind
+    from desktop_app.training.precision import training_dtype
     from desktop_app.training.publish import Publication, publish_restyle
     from desktop_app.training.restyle import RestyleConfig, RestyleTraining
     from desktop_app.training.run_folder import RunFolder
+    from desktop_app.training.similarity_term import load_similarity
 
-    config = replace(RestyleConfig(), steps=args.steps, filter=args.filter)
+    kind = Kind(args.kind)
+    steps = args.steps or (1 if kind is Kind.ONE_PASS else 5)
+    config = replace(
+        RestyleConfig(), kind=kind, steps=steps, filter=args.filter, similarity_model=args.similarity
+    )
     if args.passes:
         config = replace(config, passes=args.passes)
     run = RunFolder(args.out)
     _prepare(args)
+    similarity = None
+    if args.similarity:
+        store = ModelStore(console.paths.builtin_models, console.paths.models)
+        similarity = load_similarity(store, args.similarity, dtype=training_dtype("auto"))
     training = RestyleTraining(
-        config, RunFolder(args.generator), args.pictures, run, compile_networks=args.compile
+        config,
+        RunFolder(args.generator),
+        args.pictures,
+        run,
+        similarity=similarity,
+        compile_networks=args.compile,
     )
     _start(run, asdict(config), training.restore)
     _follow(training.train(), training.save, console)
@@ -106,6 +150,42 @@ def train_restyle(args: argparse.Namespace, console: Console) -> dict[str, objec
         console.line(f"Wrote {card.weights_file} ({card.bytes / 1e6:.1f} MB): {card.facts}")
         answer.update(model=card.name, file=str(card.weights_file), facts=card.facts)
     return answer
+
+
+def train_mapping(args: argparse.Namespace, console: Console) -> dict[str, object]:
+    """Give a run's latent space common axes, fit the mapping network, look at random faces."""
+    from desktop_app.training.mapping_run import train_mapping_run
+    from desktop_app.training.run_folder import RunFolder
+
+    _prepare(args)
+    out = RunFolder(args.out)
+    figures: dict[str, object] = {}
+    for item in train_mapping_run(RunFolder(args.generator), args.pictures, out, iterations=args.iterations):
+        if isinstance(item, dict):
+            figures = dict(item)
+        else:
+            console.progress(item)
+    console.line(f"The run with its mapping network is in {args.out}; random faces: samples.png. {figures}")
+    return {"run": str(args.out), **figures}
+
+
+def train_domain(args: argparse.Namespace, console: Console) -> dict[str, object]:
+    """Fine-tune the generator of a ReStyle run to a filter's domain, codes kept."""
+    from desktop_app.training.run_folder import RunFolder
+    from desktop_app.training.second_domain import SecondDomainConfig, SecondDomainTraining
+
+    config = SecondDomainConfig(filter=args.filter)
+    if args.images:
+        config = replace(config, images=args.images)
+    run = RunFolder(args.out)
+    _prepare(args)
+    training = SecondDomainTraining(
+        config, RunFolder(args.generator), args.pictures, run, compile_networks=args.compile
+    )
+    _start(run, asdict(config), training.restore)
+    _follow(training.train(), training.save, console)
+    console.line(f"Fine-tuned on {training.seen} pictures; the run is in {args.out}.")
+    return {"run": str(args.out), "images": training.seen}
 
 
 def _shared(parser: argparse.ArgumentParser) -> None:

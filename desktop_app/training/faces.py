@@ -92,6 +92,13 @@ class AlignedPictures:
         """All pictures, unchanged: (N, 3, S, S) in [-1, 1]."""
         return self._tensor(list(range(len(self))))
 
+    def equal_weights(self) -> Tensor:
+        """Probability weights of the pictures with which each person is equally likely, (N,)."""
+        weights = torch.empty(len(self))
+        for group in self._of_person:
+            weights[group] = 1.0 / len(group)
+        return weights
+
     def batch(self, count: int, jitter: Jitter | None, generator: torch.Generator) -> Tensor:
         """A random batch, each person equally likely: (count, 3, S, S) in [-1, 1], mirrored half the time."""
         return self.pairs(count, jitter, generator)[0]

@@ -21,13 +21,13 @@ from torch import Tensor, nn
 
 from desktop_app.core.types import Progress
 from desktop_app.engine.networks.discriminator import Discriminator
-from desktop_app.engine.networks.restyle_encoders import EncoderShape, create_encoder
+from desktop_app.engine.networks.restyle_encoders import EncoderShape, GradualStyleBlock, create_encoder
 from desktop_app.engine.networks.stylegan2 import Generator, style_count
 from desktop_app.engine.weights.store import ModelStore, load_strict
 from desktop_app.training.faces import AlignedPictures, Jitter
 from desktop_app.training.inversion_losses import per_image_l2, reconstruction_loss
 from desktop_app.training.muon import Muon, suits_muon
-from desktop_app.training.precision import wants_bfloat16
+from desktop_app.training.precision import training_dtype
 from desktop_app.training.run_folder import Pace, RunFolder, cosine_rate
 
 EVALUATE_EVERY = 16_000  # images
@@ -49,6 +49,7 @@ class GeneratorConfig:
         encoder_widths: Feature maps of the four encoder groups.
         encoder_units: Blocks in the four groups.
         encoder_px: Side of the encoder's input; larger pictures are averaged down to it.
+        encoder_inputs: 6 for photo and reconstruction, 3 for an encoder that sees the photo alone.
         images: Pictures seen by the autoencoder stage.
         sharpen_images: Pictures seen by the stage with the discriminator.
         batch: Pictures an iteration.
@@ -81,6 +82,7 @@ class GeneratorConfig:
     encoder_widths: tuple[int, ...] = (32, 64, 128, 192)
     encoder_units: tuple[int, ...] = (2, 2, 3, 2)
     encoder_px: int = 64
+    encoder_inputs: int = 6
     images: int = 70_000
     sharpen_images: int = 30_000
     batch: int = 16
@@ -104,7 +106,7 @@ class GeneratorConfig:
         """Sizes of the ReStyle encoder."""
         return EncoderShape(
             n_styles=style_count(self.size),
-            input_nc=6,
+            input_nc=self.encoder_inputs,
             style_dim=self.style_dim,
             widths=tuple(self.encoder_widths),
             units=tuple(self.encoder_units),
@@ -131,6 +133,7 @@ class FaceAutoencoder(nn.Module):
         super().__init__()
         self.dtype = torch.float32
         self.input_px = config.shape().input_px
+        self.sees_estimate = config.encoder_inputs > 3
         self.generator = Generator(
             config.size, style_dim=config.style_dim, n_mlp=config.n_mlp, channels=config.widths()
         )
@@ -145,7 +148,8 @@ class FaceAutoencoder(nn.Module):
 
     def encode(self, x: Tensor, y_hat: Tensor) -> Tensor:
         """The residual that the encoder predicts for a photo and its reconstruction, (B, L, D) float32."""
-        stack = self.pool(torch.cat([x, y_hat], dim=1)).contiguous(memory_format=torch.channels_last)
+        seen = torch.cat([x, y_hat], dim=1) if self.sees_estimate else x
+        stack = self.pool(seen).contiguous(memory_format=torch.channels_last)
         with torch.autocast(x.device.type, self.dtype, enabled=self.dtype is not torch.float32):
             residual: Tensor = self.encoder(stack)
         return residual.float()
@@ -158,6 +162,12 @@ class FaceAutoencoder(nn.Module):
         """Average pictures down to the encoder's input."""
         factor = x.shape[-1] // self.input_px
         return nn.functional.avg_pool2d(x, factor) if factor > 1 else x
+
+    @property
+    def style_blocks(self) -> list[GradualStyleBlock]:
+        """The encoder's last blocks, one a row."""
+        blocks = self.encoder.get_submodule("styles").children()
+        return [block for block in blocks if isinstance(block, GradualStyleBlock)]
 
     def start(self, count: int) -> tuple[Tensor, Tensor]:
         """Average image and code, repeated."""
@@ -215,7 +225,7 @@ class GeneratorTraining:
         held_out = AlignedPictures(data, "val", size=config.size, filter_name=config.filter)
         self.held_out, self.held_out_targets = held_out.fixed_pairs(300)
         self.model = FaceAutoencoder(config)
-        self.model.dtype = torch.bfloat16 if wants_bfloat16(config.precision) else torch.float32
+        self.model.dtype = training_dtype(config.precision)
         self.average = copy.deepcopy(self.model).requires_grad_(False)
         self.discriminator = Discriminator(config.size, {k: v // 2 for k, v in config.widths().items()})
         self.optimisers = _optimisers(self.model, config)
@@ -241,7 +251,8 @@ class GeneratorTraining:
         """Train to the end; yields after every iteration."""
         pace = Pace(self.seen, self.total)
         if self.is_grown:
-            self.model.encoder.eval()  # every depth sees other inputs: batch normalisation keeps its statistics
+            # every depth sees other inputs: batch normalisation keeps its statistics
+            self.model.encoder.eval()
         while self.seen < self.total:
             stats = self._iterate()
             before = self.seen

@@ -15,3 +15,8 @@ def wants_bfloat16(precision: str) -> bool:
         return precision == "bfloat16"
     able = torch.cpu.get_capabilities()
     return bool(able.get("avx512_bf16") or able.get("amx_bf16"))
+
+
+def training_dtype(precision: str) -> torch.dtype:
+    """The precision of feature maps."""
+    return torch.bfloat16 if wants_bfloat16(precision) else torch.float32

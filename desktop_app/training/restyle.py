@@ -26,13 +26,17 @@ from desktop_app.training.generator import (
     generator_config,
     step_errors,
 )
+from desktop_app.training.inversion_kinds import Kind, of_kind
 from desktop_app.training.inversion_losses import per_image_l2, reconstruction_loss
-from desktop_app.training.precision import wants_bfloat16
+from desktop_app.training.latent_game import LatentGame, delta_norms, stage_at, up_to_stage
+from desktop_app.training.precision import training_dtype
 from desktop_app.training.run_folder import Pace, RunFolder, cosine_rate
+from desktop_app.training.similarity_term import Similarity
 
 EVALUATE_EVERY = 8_000  # passes over a picture
 CHECKPOINT_EVERY = 4_000
 SHEET_FACES = 8
+CHOSEN_BY = 64  # pictures by which an e4e encoder's first block is chosen
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,24 +44,37 @@ class RestyleConfig:
     """Schedule of a ReStyle run.
 
     Attributes:
-        steps: Passes N over each batch; 1 trains a one-pass encoder.
+        kind: What the encoder answers with; a one-pass encoder needs `steps` of 1.
+        steps: Passes N over each batch.
         passes: Pictures times passes in all, so that runs with different N cost the same.
         batch: Pictures a batch.
         rate: Highest learning rate of Adam.
         worse_weight: Weight of the hinge on passes that are worse than the one before.
         code_penalty: Weight of the mean squared distance of the code from `w_avg`.
+        delta_weight: e4e: weight of the distances of the rows to the first.
+        latent_weight: e4e: weight of the latent discriminator's term.
+        similarity_model: Contrastive encoder whose embeddings of photo and reconstruction should agree
+            (the identity or MoCo term); empty: none.
+        similarity_weight: Weight of 1 - cosine.
+        similarity_from: Share of the run after which that term begins; it costs as much as a pass.
         ema_passes: Half-life of the averaged weights.
         filter: A filter of `training/toon.py` that says what should come out for a photograph; empty: the
             generator run's.
         seed: Seed of sampling.
     """
 
+    kind: Kind = Kind.PSP
     steps: int = 5
     passes: int = 60_000
     batch: int = 16
     rate: float = 5e-4
     worse_weight: float = 1.0
     code_penalty: float = 1e-3
+    delta_weight: float = 2e-4
+    latent_weight: float = 0.1
+    similarity_model: str = ""
+    similarity_weight: float = 0.1
+    similarity_from: float = 0.7
     ema_passes: float = 4_000.0
     filter: str = ""
     seed: int = 2
@@ -71,7 +88,11 @@ class RestyleTraining:
         generator_run: Folder of the generator run whose averaged networks are the start.
         data: Folder of aligned pictures.
         run: Where checkpoint, statistics and sheets go.
+        similarity: The encoder that `config.similarity_model` names.
         compile_networks: Use torch.compile.
+
+    Raises:
+        UserInputError: The kind and the number of steps do not go together, or there is no generator.
     """
 
     def __init__(
@@ -81,24 +102,32 @@ class RestyleTraining:
         data: Path,
         run: RunFolder,
         *,
+        similarity: Similarity | None = None,
         compile_networks: bool = False,
     ) -> None:
+        if config.kind is Kind.ONE_PASS and config.steps != 1:
+            raise UserInputError("A one-pass encoder has one step.", "Give --steps 1.")
         torch.manual_seed(config.seed)
         self.config = config
         self.run = run
         self.generator_config, self.model = load_autoencoder(generator_run)
-        self.model.generator.requires_grad_(False)
-        self.average = copy.deepcopy(self.model).requires_grad_(False)
         size = self.generator_config.size
         style = config.filter or self.generator_config.filter
         self.generator_config = replace(self.generator_config, filter=style)
         self.train_set = AlignedPictures(data, "train", size=size, filter_name=style)
         held_out = AlignedPictures(data, "val", size=size, filter_name=style)
         self.held_out, self.held_out_targets = held_out.fixed_pairs(300)
+        self.generator_config, self.model = of_kind(
+            self.generator_config, self.model, config.kind, self.train_set.fixed(CHOSEN_BY)
+        )
+        self.model.generator.requires_grad_(False)
+        self.average = copy.deepcopy(self.model).requires_grad_(False)
         self.optimiser = torch.optim.Adam(
             self.model.encoder.parameters(), lr=config.rate, betas=(0.9, 0.99), fused=True
         )
         self.random = torch.Generator().manual_seed(config.seed)
+        self.game = LatentGame(self.model.generator, self.random) if config.kind is Kind.E4E else None
+        self.similarity = similarity
         self.done = 0
         self.jitter = Jitter()
         self._start_image, _ = self.model.start(1)
@@ -130,22 +159,40 @@ class RestyleTraining:
         w_plus = self.model.w_avg.expand(len(x), self.model.generator.n_latent, -1)
         l2_before: Tensor | None = None
         stats: dict[str, float] = {}
+        stage = self._stage()
         for step in range(1, self.config.steps + 1):
-            w_next = w_plus + self._encode(x, y_hat)
+            w_next = w_plus + up_to_stage(self._encode(x, y_hat), stage)
             y_next = self._decode(w_next)
             l2 = per_image_l2(y_next, target)
-            loss = reconstruction_loss(y_next, target)
-            loss = loss + self.config.code_penalty * (w_next - self.model.w_avg).square().mean()
+            loss = reconstruction_loss(y_next, target) + self._code_terms(w_next, stage)
             if l2_before is not None:
                 loss = loss + self.config.worse_weight * (l2 - l2_before).clamp_min(0).mean()
+            if self.similarity is not None and self.done >= self.config.similarity_from * self.config.passes:
+                loss = loss + self.config.similarity_weight * self.similarity.distance(y_next, target)
             self.optimiser.zero_grad(set_to_none=True)
             loss.backward()
             nn.utils.clip_grad_norm_(self.model.encoder.parameters(), 5.0)
             self.optimiser.step()
             self._follow()
+            if self.game is not None and step == 1:
+                stats["d_loss"] = self.game.learn(w_next, stage)
             y_hat, w_plus, l2_before = y_next.detach(), w_next.detach(), l2.detach()
             stats[f"l2_{step}"] = l2_before.mean().item()
         return stats
+
+    def _stage(self) -> int:
+        """How many rows may differ from the first: all of them, but for e4e in the beginning."""
+        rows = self.model.generator.n_latent
+        return stage_at(self.done / self.config.passes, rows) if self.game is not None else rows - 1
+
+    def _code_terms(self, w_plus: Tensor, stage: int) -> Tensor:
+        """What keeps codes near the average, and those of e4e near drawn ones."""
+        config = self.config
+        term = config.code_penalty * (w_plus - self.model.w_avg).square().mean()
+        if self.game is not None:
+            term = term + config.delta_weight * delta_norms(w_plus, stage)
+            term = term + config.latent_weight * self.game.encoder_term(w_plus, stage)
+        return term
 
     def _follow(self) -> None:
         keep = 0.5 ** (self.config.batch / self.config.ema_passes)
@@ -171,13 +218,14 @@ class RestyleTraining:
         """Write a checkpoint that restores everything."""
         self.run.save(
             {
-                "config": asdict(self.config),
+                "config": {**asdict(self.config), "kind": self.config.kind.value},
                 "generator_config": asdict(self.generator_config),
                 "done": self.done,
                 "model": self.model.state_dict(),
                 "average": self.average.state_dict(),
                 "optimiser": self.optimiser.state_dict(),
                 "random": self.random.get_state(),
+                "game": self.game.state() if self.game is not None else None,
             }
         )
 
@@ -191,6 +239,8 @@ class RestyleTraining:
         self.average.load_state_dict(saved["average"])
         self.optimiser.load_state_dict(saved["optimiser"])
         self.random.set_state(saved["random"])
+        if self.game is not None:
+            self.game.restore(saved["game"])
         return True
 
 
@@ -206,5 +256,5 @@ def load_autoencoder(run: RunFolder) -> tuple[GeneratorConfig, FaceAutoencoder]:
     config = generator_config(saved.get("generator_config", saved["config"]))
     model = FaceAutoencoder(config)
     model.load_state_dict(saved["average"])
-    model.dtype = torch.bfloat16 if wants_bfloat16(config.precision) else torch.float32
+    model.dtype = training_dtype(config.precision)
     return config, model

@@ -1,0 +1,189 @@
+"""A generator of a second domain that keeps the codes of the first: the pair that bootstrapping needs.
+
+Source of the idea: Toonify (Pinkney and Adler, 2020), which fine-tunes a generator and goes on using the
+codes of its parent. Here the second domain has twins: what a filter makes of each photograph. The face
+model inverts every training photograph once; the generator then learns to draw the twin from that code.
+The mapping network, the encoder and the average code stay as they are.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from desktop_app.core.errors import UserInputError
+from desktop_app.core.types import Progress
+from desktop_app.training.faces import AlignedPictures
+from desktop_app.training.generator import crosses
+from desktop_app.training.inversion_losses import per_image_l2, reconstruction_loss
+from desktop_app.training.latent_space import collect_codes
+from desktop_app.training.restyle import load_autoencoder
+from desktop_app.training.run_folder import Pace, RunFolder, cosine_rate
+
+CHECKPOINT_EVERY = 2_000
+SHEET_FACES = 8
+CODE_STEPS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class SecondDomainConfig:
+    """Schedule of a fine-tuning.
+
+    Attributes:
+        filter: A filter of `training/toon.py`.
+        images: Pictures seen.
+        batch: Pictures an iteration.
+        rate: Highest learning rate of Adam; weights are equalised, near N(0, 1).
+        code_noise: Standard deviation of the noise on codes.
+        ema_images: Half-life of the averaged weights, in images.
+        seed: Of sampling and noise.
+    """
+
+    filter: str = "toon"
+    images: int = 16_000
+    batch: int = 16
+    rate: float = 4e-3
+    code_noise: float = 0.05
+    ema_images: float = 1_500.0
+    seed: int = 3
+
+
+class SecondDomainTraining:
+    """One run; its folder can be the `generator` of a ReStyle training, as any generator run.
+
+    Args:
+        config: Schedule.
+        source: Run of the face model, whose encoder inverts the photographs.
+        data: Folder of aligned pictures.
+        run: Where checkpoint, statistics and sheets go.
+        compile_networks: Use torch.compile.
+
+    Raises:
+        UserInputError: There is no such filter or no such run.
+    """
+
+    def __init__(
+        self,
+        config: SecondDomainConfig,
+        source: RunFolder,
+        data: Path,
+        run: RunFolder,
+        *,
+        compile_networks: bool = False,
+    ) -> None:
+        if not config.filter:
+            raise UserInputError("A second domain needs a filter.", "Give --filter.")
+        torch.manual_seed(config.seed)
+        self.config, self.run = config, run
+        first, self.model = load_autoencoder(source)
+        self.generator_config = replace(first, filter=config.filter)
+        self.source_model = copy.deepcopy(self.model).requires_grad_(False)
+        self.model.encoder.requires_grad_(False)
+        self.model.generator.style.requires_grad_(False)
+        self.average = copy.deepcopy(self.model).requires_grad_(False)
+        pictures = AlignedPictures(data, "train", size=first.size, filter_name=config.filter)
+        both = pictures.everything()
+        self.photos, self.twins = both[:, :3], both[:, 3:]
+        held_out = AlignedPictures(data, "val", size=first.size, filter_name=config.filter)
+        self.held_out, self.held_out_twins = held_out.fixed_pairs(300)
+        self.weights = pictures.equal_weights()
+        trained = [p for p in self.model.generator.parameters() if p.requires_grad]
+        self.optimiser = torch.optim.Adam(trained, lr=config.rate, betas=(0.9, 0.99))
+        self.random = torch.Generator().manual_seed(config.seed)
+        self.seen = 0
+        self.codes: Tensor | None = None
+        self._decode = torch.compile(self.model.decode) if compile_networks else self.model.decode
+
+    def train(self) -> Iterator[Progress]:
+        """Invert the photographs once, then train to the end; yields after every batch."""
+        if self.codes is None:
+            yield from self._invert()
+        pace = Pace(self.seen, self.config.images)
+        while self.seen < self.config.images:
+            stats = self._batch()
+            before = self.seen
+            self.seen += self.config.batch
+            self.run.log({"images": self.seen, **stats})
+            if crosses(before, self.seen, CHECKPOINT_EVERY):
+                self.save()
+            yield pace.progress(self.seen, f"L2 {stats['l2']:.4f}")
+        self.evaluate()
+        self.save()
+
+    def _invert(self) -> Iterator[Progress]:
+        """Codes of all photographs, and of their mirror images behind them."""
+        pace = Pace(0, 2 * len(self.photos))
+        parts: list[Tensor] = []
+        for pictures in (self.photos, self.photos.flip(3)):
+            for part in collect_codes(self.source_model, pictures, steps=CODE_STEPS):
+                parts.append(part)
+                yield pace.progress(sum(map(len, parts)), "inverting the photographs")
+        self.codes = torch.cat(parts)
+
+    def _batch(self) -> dict[str, float]:
+        config = self.config
+        assert self.codes is not None
+        rate = config.rate * cosine_rate(self.seen / config.images) * min(1.0, (self.seen + 1) / 500)
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate
+        chosen = torch.multinomial(self.weights, config.batch, replacement=True, generator=self.random)
+        mirrored = torch.rand(config.batch, generator=self.random) < 0.5
+        twin = self.twins[chosen]
+        twin = torch.where(mirrored[:, None, None, None], twin.flip(3), twin)
+        codes = self.codes[chosen + mirrored * len(self.photos)]
+        codes = codes + torch.randn(codes.shape, generator=self.random) * config.code_noise
+        drawn = self._decode(codes)
+        loss = reconstruction_loss(drawn, twin)
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        nn.utils.clip_grad_norm_(self.model.generator.parameters(), 10.0)
+        self.optimiser.step()
+        with torch.no_grad():
+            keep = 0.5 ** (config.batch / min(config.ema_images, max(self.seen / 4, 1.0)))
+            targets: list[Tensor] = [*self.average.generator.parameters()]
+            sources: list[Tensor] = [*self.model.generator.parameters()]
+            torch._foreach_lerp_(targets, sources, 1.0 - keep)
+        return {"loss": loss.item(), "l2": per_image_l2(drawn.detach(), twin).mean().item()}
+
+    def evaluate(self) -> float:
+        """L2 to the twins of held-out people, from the face model's codes, and a sheet; returns the mean."""
+        codes = torch.cat(list(collect_codes(self.source_model, self.held_out, steps=CODE_STEPS)))
+        with torch.no_grad():
+            drawn = torch.cat([self.average.decode(part) for part in torch.split(codes, 50)])
+        error = float(per_image_l2(drawn, self.held_out_twins).mean())
+        n = SHEET_FACES
+        self.run.sheet("val_twins.png", [self.held_out[:n], self.held_out_twins[:n], drawn[:n]])
+        self.run.note({"images": self.seen, "val_l2_of_face_codes": round(error, 5)})
+        return error
+
+    def save(self) -> None:
+        """Write a checkpoint that restores everything."""
+        state: dict[str, Any] = {
+            "config": asdict(self.config),
+            "generator_config": asdict(self.generator_config),
+            "seen": self.seen,
+            "model": self.model.state_dict(),
+            "average": self.average.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "random": self.random.get_state(),
+            "codes": self.codes,
+        }
+        self.run.save(state)
+
+    def restore(self) -> bool:
+        """Continue from the run's checkpoint; False when there is none."""
+        saved = self.run.load()
+        if saved is None:
+            return False
+        self.seen, self.codes = saved["seen"], saved["codes"]
+        self.model.load_state_dict(saved["model"])
+        self.average.load_state_dict(saved["average"])
+        self.optimiser.load_state_dict(saved["optimiser"])
+        self.random.set_state(saved["random"])
+        return True
