@@ -1,4 +1,4 @@
-"""From a finished ReStyle run to a model that ships: half-precision weights and a card."""
+"""From a finished ReStyle run to a model that ships: an encoder of one byte a weight, and a card."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from desktop_app.engine.invert.model import ARCHITECTURE, build_inversion_model, model_tensors
+from desktop_app.engine.weights.compact import pack, unpack
 from desktop_app.engine.weights.store import ModelCard, write_model
 from desktop_app.training.faces import AlignedPictures
 from desktop_app.training.generator import FaceAutoencoder, GeneratorConfig, step_errors
@@ -47,10 +48,7 @@ def publish_restyle(run: RunFolder, data: Path, publication: Publication) -> Mod
         The card as written, with mean L2 of steps 1 to 5 on the held-out people among its facts.
     """
     config, model = load_autoencoder(run)
-    tensors = {
-        key: value.half() if value.is_floating_point() else value
-        for key, value in model_tensors(model.encoder, model.generator, model.w_avg).items()
-    }
+    tensors = pack(model_tensors(model.encoder, model.generator, model.w_avg), prefix="encoder.")
     pictures = AlignedPictures(data, "val", size=config.size, filter_name=config.filter)
     held_out = pictures.fixed_pairs(300)
     card = ModelCard(
@@ -63,11 +61,13 @@ def publish_restyle(run: RunFolder, data: Path, publication: Publication) -> Mod
         sources=publication.sources,
         sha256="",
         bytes=0,
-        facts=_facts(_as_stored(model, tensors), held_out),
+        facts=_facts(_as_stored(model, unpack(tensors, what=publication.name)), held_out),
         folder=publication.folder,
     )
     card = write_model(card, tensors)
-    build_inversion_model(card, tensors, device=torch.device("cpu"))  # what is shipped must load
+    build_inversion_model(
+        card, unpack(tensors, what=publication.name), device=torch.device("cpu")
+    )  # what is shipped must load
     return card
 
 

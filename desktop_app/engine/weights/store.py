@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from desktop_app.core.errors import ResourceError, WeightsError, display_path
 from desktop_app.core.types import ModelInfo
+from desktop_app.engine.weights.compact import unpack
 from desktop_app.engine.weights.safetensors_file import DamagedFile, read_safetensors
 
 _log = logging.getLogger(__name__)
@@ -127,7 +128,7 @@ class ModelStore:
                     "Install or import the model again.",
                 )
             self._verified.add(mark)
-            return tensors
+            return unpack(tensors, what=f"'{card.name}'")
         except FileNotFoundError as error:
             raise WeightsError(
                 f"The weights {file.name} of model '{card.name}' are missing.",

@@ -1,0 +1,55 @@
+"""Weights of one byte each."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from desktop_app.core.errors import WeightsError
+from desktop_app.engine.weights.compact import pack, unpack
+from desktop_app.engine.weights.store import ModelCard, ModelStore, write_model
+
+
+def _tensors() -> dict[str, torch.Tensor]:
+    torch.manual_seed(0)
+    return {
+        "encoder.conv.weight": torch.randn(32, 16, 3, 3) * torch.logspace(-3, 1, 32)[:, None, None, None],
+        "encoder.linear.weight": torch.randn(64, 64),
+        "encoder.bias": torch.randn(64),
+        "encoder.count": torch.tensor(3),
+        "decoder.conv.weight": torch.randn(32, 16, 3, 3),
+    }
+
+
+def test_packed_weights_come_back_within_half_a_step_of_their_channel() -> None:
+    tensors = _tensors()
+    packed = pack(tensors, prefix="encoder.")
+    assert packed["encoder.conv.weight"].dtype is torch.int8
+    assert packed["encoder.bias"].dtype is packed["decoder.conv.weight"].dtype is torch.float16
+    whole = unpack(packed, what="'test'")
+    assert set(whole) == set(tensors) and int(whole["encoder.count"]) == 3
+    for key in ("encoder.conv.weight", "encoder.linear.weight"):
+        step = tensors[key].flatten(1).abs().amax(dim=1) / 127
+        error = (whole[key] - tensors[key]).flatten(1).abs().amax(dim=1)
+        assert (error <= 0.56 * step).all(), "half a step, and the rounding of the scale"
+
+
+def test_a_store_hands_out_whole_weights(tmp_path: Path) -> None:
+    tensors = _tensors()
+    card = ModelCard("t.test", "encoder", "none", {}, "t", "MIT", "none", "", 0, folder=tmp_path)
+    write_model(card, pack(tensors))
+    store = ModelStore(tmp_path, tmp_path / "none")
+    read = store.tensors(store.card("t.test"))
+    assert set(read) == set(tensors)
+    assert torch.allclose(read["encoder.linear.weight"], tensors["encoder.linear.weight"], atol=0.02)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"a.scale8": torch.ones(2)}, {"a": torch.ones(2, 2, dtype=torch.int8), "a.scale8": torch.ones(3)}],
+)
+def test_a_scale_without_its_weights_is_refused(wrong: dict[str, torch.Tensor]) -> None:
+    with pytest.raises(WeightsError, match="does not fit"):
+        unpack(wrong, what="'test'")
