@@ -31,6 +31,7 @@ _GROUPS = (
     "class_commands",
     "model_commands",
     "face_commands",
+    "sample_command",
     "train_commands",
     "evaluate_commands",
     "report_commands",

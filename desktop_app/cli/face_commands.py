@@ -159,7 +159,7 @@ def run_invert(args: argparse.Namespace, console: Console) -> dict[str, object]:
     services = console.services()
     _require_edits(args, console, services)  # before anything is computed or written
     run = _Run(args.out)
-    _make_folder(args.out)
+    make_folder(args.out)
     request = InvertRequest(
         source=PhotoSource(path=args.photo),
         face_index=args.face - 1,
@@ -383,7 +383,12 @@ def _show(answer: dict[str, object], run: _Run, console: Console) -> None:
     console.line(f"Wrote {display_path(run.out)}")
 
 
-def _make_folder(folder: Path) -> None:
+def make_folder(folder: Path) -> None:
+    """Make a folder for results.
+
+    Raises:
+        ResourceError: It cannot be made.
+    """
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except FileExistsError as error:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from desktop_app.core.common_types import Image
+
 MAX_PASSES = 20
 MAX_ITERATIONS = 10_000
 # Tuning comes near after this many.
@@ -167,3 +169,33 @@ class Measures:
 
     session_id: str
     measures: tuple[Measure, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SampleFacesRequest:
+    """Ask for random pictures of a model. Answer: `SampledFaces`.
+
+    Attributes:
+        model: Model name; empty: that of the settings.
+        count: How many, 1 to 256.
+        psi: Truncation, 0 (the average picture) to 2.
+        seed: The same seed draws the same pictures.
+    """
+
+    model: str = ""
+    count: int = 16
+    psi: float = 0.7
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class SampledFaces:
+    """Random pictures.
+
+    Attributes:
+        model: Which model drew them.
+        images: (H, W, 3) uint8 each.
+    """
+
+    model: str
+    images: tuple[Image, ...]

@@ -70,6 +70,8 @@ from desktop_app.core.inversion_types import (
     MeasureRequest,
     Measures,
     MethodInfo,
+    SampledFaces,
+    SampleFacesRequest,
 )
 from desktop_app.core.library_types import (
     FileProblem,
@@ -229,6 +231,8 @@ __all__ = [
     "RenameClassRequest",
     "ReportRequest",
     "ReportResult",
+    "SampleFacesRequest",
+    "SampledFaces",
     "SearchRequest",
     "SearchResult",
     "SharedColour",

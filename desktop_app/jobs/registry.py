@@ -58,6 +58,7 @@ _USE_CASES: dict[type[object], UseCase] = {
     types.InvertRequest: UseCase("invert_photo", Urgency.NORMAL, "Invert a face"),
     types.ContinueRequest: UseCase("invert_photo", Urgency.NORMAL, "Go on with an inversion"),
     types.FaceModelsRequest: UseCase("list_face_models", Urgency.NORMAL, "List face models"),
+    types.SampleFacesRequest: UseCase("sample_faces", Urgency.NORMAL, "Draw random faces"),
     types.MeasureRequest: UseCase("measure_face", Urgency.NORMAL, "Compare a face with its photo"),
     types.DirectionsRequest: UseCase("edit_photo", Urgency.NORMAL, "Load edit directions"),
     types.EditRequest: UseCase("edit_photo", Urgency.HIGH, "Edit a face"),

@@ -8,19 +8,16 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
-from desktop_app.engine.networks.stylegan2 import Generator, truncate
+from desktop_app.engine.edit.random_codes import draw_codes
+from desktop_app.engine.networks.stylegan2 import Generator
 
 COMPARED_PX = 32
-AVERAGED = 8_192  # draws behind the centre of truncation
 
 
 @torch.no_grad()
 def random_faces(generator: Generator, count: int, *, psi: float = 0.7, seed: int = 0) -> Tensor:
     """Random faces, truncated: (count, 3, S, S) in [-1, 1]."""
-    random = torch.Generator().manual_seed(seed)
-    centre = generator.mean_latent(AVERAGED, random)
-    z = torch.randn(count, generator.style_dim, generator=random)
-    w_plus = generator.repeat_w(truncate(generator.map_z(z), centre, psi))
+    w_plus = draw_codes(generator, count, psi=psi, seed=seed)
     silent: list[Tensor | None] = [None] * generator.num_layers
     parts = [generator.synthesize(w, noise=silent) for w in torch.split(w_plus, 32)]
     return torch.cat(parts).clamp(-1, 1)
