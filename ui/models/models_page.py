@@ -30,6 +30,7 @@ from desktop_app.core.types import (
 )
 from ui import file_dialogs, texts, theme
 from ui.job_center import JobCenter
+from ui.models.random_faces_dialog import RandomFacesDialog
 from ui.widgets.controls import button, column, frame, label, row, separator
 from ui.widgets.drop_area import DropArea, Offered
 
@@ -159,6 +160,9 @@ class ModelsPage(DropArea):
                 "ReStyle, pSp, e4e, StyleGAN2, edit directions, ResNet-50 encoders; or drop the file here"
             ),
         )
+        self._random = button(
+            self.tr("Random faces …"), icon="faces", tip=self.tr("What its generator draws by itself")
+        )
         self._remove = button(self.tr("Delete …"), icon="remove")
         self._notes = label(role="notice", wraps=True)
         self._notes.hide()
@@ -207,6 +211,7 @@ class ModelsPage(DropArea):
         card = column(self._title, self._problem, separator())
         card.addLayout(self._facts)
         card.addStretch(1)
+        card.addWidget(self._random)
         card.addWidget(self._remove)
         card.setContentsMargins(18, 20, 18, 16)
         side = frame("sidePanel", card)
@@ -226,6 +231,7 @@ class ModelsPage(DropArea):
         self._open_folder.clicked.connect(self._show_folder)
         self._refresh.clicked.connect(self.load)
         self._import.clicked.connect(self._choose_file)
+        self._random.clicked.connect(self._show_random_faces)
         self._remove.clicked.connect(self._ask_removal)
         self.offered.connect(self._take_offer)
 
@@ -314,6 +320,7 @@ class ModelsPage(DropArea):
 
     def _show_card(self, model: ModelInfo | None) -> None:
         self._chosen = model
+        self._random.setVisible(model is not None and model.is_usable and model.role == "inversion")
         self._remove.setEnabled(model is not None and not model.is_builtin)
         self._remove.setToolTip(
             self.tr("Models that came with the program stay")
@@ -339,6 +346,10 @@ class ModelsPage(DropArea):
             title = label(name, role="muted")
             title.setAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignTop)
             self._facts.addRow(title, text)
+
+    def _show_random_faces(self) -> None:
+        if self._chosen is not None:
+            RandomFacesDialog(self._jobs, self._chosen, parent=self).open()
 
     def _show_folder(self) -> None:
         try:
