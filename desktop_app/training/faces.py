@@ -60,12 +60,15 @@ class AlignedPictures:
     def __init__(self, folder: Path, split: str, *, size: int, filter_name: str = "") -> None:
         entries = _entries(folder, split)
         self.size = size
+        self.split = split
+        self.files: list[str] = []
         pictures, people = [], []
         for file, person in entries:
             picture = _read(file, 2 * size)
             if picture is not None:
                 pictures.append(picture)
                 people.append(person)
+                self.files.append(file.relative_to(folder).as_posix())
         if not pictures:
             raise UserInputError(f"No readable pictures for '{split}' in {display_path(folder)}.")
         # (N, 3, 2S, 2S) uint8; with twins (N, 6, 2S, 2S)
@@ -87,6 +90,10 @@ class AlignedPictures:
     def fixed_pairs(self, count: int | None = None) -> tuple[Tensor, Tensor]:
         """The first picture of each person and its twin, unchanged: (n, 3, S, S) in [-1, 1] each."""
         return split_twins(self._tensor([group[0] for group in self._of_person][:count]))
+
+    def fixed_free(self, files: set[str]) -> tuple[Tensor, Tensor]:
+        """The same for those people alone whose first picture is one of some files of the folder."""
+        return split_twins(self._tensor([g[0] for g in self._of_person if self.files[g[0]] in files]))
 
     def everything(self) -> Tensor:
         """All pictures, unchanged: (N, 3, S, S) in [-1, 1]."""

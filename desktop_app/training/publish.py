@@ -9,12 +9,16 @@ import torch
 from torch import Tensor
 
 from desktop_app.engine.invert.model import ARCHITECTURE, build_inversion_model, model_tensors
+from desktop_app.engine.metrics.ms_ssim import ms_ssim_each
 from desktop_app.engine.weights.compact import pack, unpack
 from desktop_app.engine.weights.store import ModelCard, write_model
+from desktop_app.training.card_pictures import write_card_pictures
 from desktop_app.training.faces import AlignedPictures
 from desktop_app.training.generator import FaceAutoencoder, GeneratorConfig, step_errors
 from desktop_app.training.restyle import load_autoencoder
 from desktop_app.training.run_folder import RunFolder
+
+NEAR_AVERAGE = 0.2  # of the average code's length
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +69,9 @@ def publish_restyle(run: RunFolder, data: Path, publication: Publication) -> Mod
         folder=publication.folder,
     )
     card = write_model(card, tensors)
+    write_card_pictures(
+        model, pictures, data, card.folder / card.name, draws=_draws(model) and not config.filter
+    )
     build_inversion_model(
         card, unpack(tensors, what=publication.name), device=torch.device("cpu")
     )  # what is shipped must load
@@ -100,11 +107,22 @@ def _as_stored(model: FaceAutoencoder, tensors: dict[str, Tensor]) -> FaceAutoen
     return model
 
 
+def _draws(model: FaceAutoencoder) -> bool:
+    """Whether the mapping network was trained: it draws around the average code."""
+    centre = model.generator.mean_latent(1_000, torch.Generator().manual_seed(0))[0]
+    distance = (centre - model.w_avg).norm() / model.w_avg.norm().clamp_min(1e-6)
+    return bool(distance < NEAR_AVERAGE)
+
+
 def _facts(model: FaceAutoencoder, held_out: tuple[Tensor, Tensor]) -> dict[str, str]:
-    pictures, targets = held_out
-    errors, _ = step_errors(model, pictures, 5, targets=targets)
+    """Means over held-out people: L2 of every step, MS-SSIM of the last."""
+    steps = 5 if model.sees_estimate else 1
+    errors, images = step_errors(model, held_out[0], steps, targets=held_out[1])
     means = errors.mean(dim=0).tolist()
     facts = {f"L2 of step {i}, held-out people": f"{value:.4f}" for i, value in enumerate(means, start=1)}
-    facts["held-out people"] = str(len(pictures))
+    pairs = zip(torch.split(images.clamp(-1, 1), 50), torch.split(held_out[1], 50), strict=True)
+    structure = torch.cat([ms_ssim_each(y_hat, x) for y_hat, x in pairs])
+    facts[f"MS-SSIM of step {steps}"] = f"{float(structure.mean()):.3f}"
+    facts["held-out people"] = str(len(held_out[0]))
     facts["pixels"] = str(model.generator.size)
     return facts

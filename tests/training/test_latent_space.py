@@ -14,6 +14,8 @@ from desktop_app.core.errors import UserInputError, WeightsError
 from desktop_app.engine.embed.photo_encoder import EmbeddingShape, PhotoEncoder
 from desktop_app.engine.networks.resnet_small import ResNetShape
 from desktop_app.engine.weights.store import ModelStore
+from desktop_app.training.card_pictures import free_files, write_card_pictures
+from desktop_app.training.faces import AlignedPictures
 from desktop_app.training.generator import FaceAutoencoder, GeneratorConfig, widened
 from desktop_app.training.inversion_kinds import Kind, of_kind
 from desktop_app.training.latent_game import (
@@ -316,3 +318,26 @@ def test_similarity_pulls_pictures_together_and_refuses_other_networks() -> None
     builtin = Path(__file__).resolve().parents[2] / "resources" / "models"
     with pytest.raises(WeightsError, match="cannot guide"):
         load_similarity(ModelStore(builtin, builtin), "restyle_psp.builtin", dtype=torch.float32)
+
+
+@pytest.mark.slow
+def test_a_card_shows_only_pictures_that_are_free(tmp_path: Path, squares: Path) -> None:
+    names = sorted(file.name for file in squares.glob("*.png"))
+    lines = ["file,person,split,licence"]
+    for number, name in enumerate(names):
+        split = "val" if number % 2 else "train"
+        lines.append(f"{name},p{number},{split},{'CC0 1.0' if number < 24 else 'CC-BY 4.0'}")
+    (squares / "index.csv").write_text("\n".join(lines), encoding="utf-8")
+    assert free_files(squares, "val") == set(names[1:24:2])
+    pictures = AlignedPictures(squares, "val", size=32)
+    model = _model()
+    target = tmp_path / "m.test"
+    files = write_card_pictures(model, pictures, squares, target, draws=True)
+    assert [file.name for file in files] == ["m.test.steps.png", "m.test.worst.png", "m.test.samples.png"]
+    with PillowImage.open(files[0]) as sheet:
+        assert sheet.size == (8 * 128, 6 * 128)
+        first = np.asarray(sheet.crop((0, 0, 128, 128))).astype(float).mean(axis=(0, 1))
+    expected = (pictures.fixed(1)[0].mean(dim=(1, 2)) + 1) * 127.5
+    assert np.abs(first - expected.numpy()).max() < 2, "the photo stands above its steps"
+    (squares / "index.csv").write_text("\n".join(lines).replace("CC0", "CC-BY"), encoding="utf-8")
+    assert not write_card_pictures(model, pictures, squares, target, draws=False)
