@@ -7,7 +7,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from desktop_app.cli.numbers import whole_number
+from desktop_app.cli.numbers import decimal_number, whole_number
 from desktop_app.core.errors import UserInputError
 
 if TYPE_CHECKING:
@@ -65,11 +65,15 @@ def add_parsers(train: Any) -> None:  # Any: argparse gives its subparsers no pu
     restyle.add_argument("--sources", default="see the training run")
     restyle.set_defaults(command=train_restyle)
     domain = train.add_parser(
-        "domain", help="fine-tune a ReStyle run's generator to a second domain that keeps its codes"
+        "domain",
+        help="fine-tune a ReStyle run's generator, codes kept: to a filter's domain, or to finer detail",
     )
     _shared(domain)
     domain.add_argument("--generator", type=Path, required=True, help="folder of the ReStyle run")
     domain.add_argument("--images", type=whole_number(0), default=0, help="pictures seen")
+    domain.add_argument(
+        "--texture", type=decimal_number(0, 100), default=1.0, help="weight of the texture term (1)"
+    )
     domain.set_defaults(command=train_domain)
     mapping = train.add_parser(
         "mapping", help="give a finished run's codes common axes and train the mapping network on them"
@@ -174,7 +178,7 @@ def train_domain(args: argparse.Namespace, console: Console) -> dict[str, object
     from desktop_app.training.run_folder import RunFolder
     from desktop_app.training.second_domain import SecondDomainConfig, SecondDomainTraining
 
-    config = SecondDomainConfig(filter=args.filter)
+    config = SecondDomainConfig(filter=args.filter, texture=args.texture)
     if args.images:
         config = replace(config, images=args.images)
     run = RunFolder(args.out)

@@ -66,6 +66,7 @@ class GeneratorConfig:
         r1: R1 weight, applied every 16 iterations.
         ema_images: Half-life of the averaged weights, in images.
         muon: Whether matrices are moved by Muon; the rest always by Adam.
+        texture: Weight of the term that asks for as much fine detail as the photo has.
         precision: `bfloat16`, `float32`, or `auto`: bfloat16 where the machine computes it natively.
         filter: A filter of `training/toon.py`: the generator makes pictures of its domain, and the encoder
             reads the photographs. Empty: photographs.
@@ -98,6 +99,7 @@ class GeneratorConfig:
     r1: float = 1.0
     ema_images: float = 4_000.0
     muon: bool = True
+    texture: float = 0.0
     precision: str = "auto"
     filter: str = ""
     seed: int = 1
@@ -274,7 +276,7 @@ class GeneratorTraining:
         noise = torch.randn(w_plus.shape, generator=self.random) * self.config.code_noise
         y_hat = self._decode(w_plus + noise)
         target = self._target
-        loss = reconstruction_loss(y_hat, target)
+        loss = reconstruction_loss(y_hat, target, texture=self.config.texture)
         stats = {"depth": float(depth), "l2": per_image_l2(y_hat.detach(), target).mean().item()}
         total = loss + self.config.code_penalty * (w_plus - self.model.w_avg).square().mean()
         if sharpening:

@@ -164,7 +164,8 @@ class RestyleTraining:
             w_next = w_plus + up_to_stage(self._encode(x, y_hat), stage)
             y_next = self._decode(w_next)
             l2 = per_image_l2(y_next, target)
-            loss = reconstruction_loss(y_next, target) + self._code_terms(w_next, stage)
+            loss = reconstruction_loss(y_next, target, texture=self.generator_config.texture)
+            loss = loss + self._code_terms(w_next, stage)
             if l2_before is not None:
                 loss = loss + self.config.worse_weight * (l2 - l2_before).clamp_min(0).mean()
             if self.similarity is not None and self.done >= self.config.similarity_from * self.config.passes:

@@ -1,8 +1,9 @@
-"""A generator of a second domain that keeps the codes of the first: the pair that bootstrapping needs.
+"""Fine-tuning of a generator whose codes stay: a second domain for bootstrapping, or a sharper first one.
 
 Source of the idea: Toonify (Pinkney and Adler, 2020), which fine-tunes a generator and goes on using the
 codes of its parent. Here the second domain has twins: what a filter makes of each photograph. The face
 model inverts every training photograph once; the generator then learns to draw the twin from that code.
+Without a filter the photograph is its own twin, and a texture term makes the generator draw finer detail.
 The mapping network, the encoder and the average code stay as they are.
 """
 
@@ -17,11 +18,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from desktop_app.core.errors import UserInputError
 from desktop_app.core.types import Progress
-from desktop_app.training.faces import AlignedPictures
+from desktop_app.training.faces import AlignedPictures, split_twins
 from desktop_app.training.generator import crosses
-from desktop_app.training.inversion_losses import per_image_l2, reconstruction_loss
+from desktop_app.training.inversion_losses import band_energy, per_image_l2, reconstruction_loss
 from desktop_app.training.latent_space import collect_codes
 from desktop_app.training.restyle import load_autoencoder
 from desktop_app.training.run_folder import Pace, RunFolder, cosine_rate
@@ -36,7 +36,8 @@ class SecondDomainConfig:
     """Schedule of a fine-tuning.
 
     Attributes:
-        filter: A filter of `training/toon.py`.
+        filter: A filter of `training/toon.py`; empty: the photographs themselves.
+        texture: Weight of the texture term, from here on also in the training of encoders.
         images: Pictures seen.
         batch: Pictures an iteration.
         rate: Highest learning rate of Adam; weights are equalised, near N(0, 1).
@@ -46,6 +47,7 @@ class SecondDomainConfig:
     """
 
     filter: str = "toon"
+    texture: float = 1.0
     images: int = 16_000
     batch: int = 16
     rate: float = 4e-3
@@ -77,19 +79,16 @@ class SecondDomainTraining:
         *,
         compile_networks: bool = False,
     ) -> None:
-        if not config.filter:
-            raise UserInputError("A second domain needs a filter.", "Give --filter.")
         torch.manual_seed(config.seed)
         self.config, self.run = config, run
         first, self.model = load_autoencoder(source)
-        self.generator_config = replace(first, filter=config.filter)
+        self.generator_config = replace(first, filter=config.filter, texture=config.texture)
         self.source_model = copy.deepcopy(self.model).requires_grad_(False)
         self.model.encoder.requires_grad_(False)
         self.model.generator.style.requires_grad_(False)
         self.average = copy.deepcopy(self.model).requires_grad_(False)
         pictures = AlignedPictures(data, "train", size=first.size, filter_name=config.filter)
-        both = pictures.everything()
-        self.photos, self.twins = both[:, :3], both[:, 3:]
+        self.photos, self.twins = split_twins(pictures.everything())
         held_out = AlignedPictures(data, "val", size=first.size, filter_name=config.filter)
         self.held_out, self.held_out_twins = held_out.fixed_pairs(300)
         self.weights = pictures.equal_weights()
@@ -139,7 +138,7 @@ class SecondDomainTraining:
         codes = self.codes[chosen + mirrored * len(self.photos)]
         codes = codes + torch.randn(codes.shape, generator=self.random) * config.code_noise
         drawn = self._decode(codes)
-        loss = reconstruction_loss(drawn, twin)
+        loss = reconstruction_loss(drawn, twin, texture=config.texture)
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
         nn.utils.clip_grad_norm_(self.model.generator.parameters(), 10.0)
@@ -159,7 +158,14 @@ class SecondDomainTraining:
         error = float(per_image_l2(drawn, self.held_out_twins).mean())
         n = SHEET_FACES
         self.run.sheet("val_twins.png", [self.held_out[:n], self.held_out_twins[:n], drawn[:n]])
-        self.run.note({"images": self.seen, "val_l2_of_face_codes": round(error, 5)})
+        detail = band_energy(drawn).mean() / band_energy(self.held_out_twins).mean()
+        self.run.note(
+            {
+                "images": self.seen,
+                "val_l2_of_face_codes": round(error, 5),
+                "fine detail, share of the photos'": round(float(detail), 3),
+            }
+        )
         return error
 
     def save(self) -> None:

@@ -18,6 +18,7 @@ from desktop_app.training.card_pictures import free_files, write_card_pictures
 from desktop_app.training.faces import AlignedPictures
 from desktop_app.training.generator import FaceAutoencoder, GeneratorConfig, widened
 from desktop_app.training.inversion_kinds import Kind, of_kind
+from desktop_app.training.inversion_losses import band_energy, reconstruction_loss, texture_l1
 from desktop_app.training.latent_game import (
     POOL_SIZE,
     LatentGame,
@@ -341,3 +342,24 @@ def test_a_card_shows_only_pictures_that_are_free(tmp_path: Path, squares: Path)
     assert np.abs(first - expected.numpy()).max() < 2, "the photo stands above its steps"
     (squares / "index.csv").write_text("\n".join(lines).replace("CC0", "CC-BY"), encoding="utf-8")
     assert not write_card_pictures(model, pictures, squares, target, draws=False)
+
+
+def test_texture_term_asks_for_detail_wherever_it_lies() -> None:
+    torch.manual_seed(0)
+    x = torch.randn(2, 3, 64, 64) * 0.3
+    moved = x.roll(1, dims=3)
+    flat = torch.nn.functional.avg_pool2d(torch.nn.functional.pad(x, (2, 2, 2, 2)), 5, 1)
+    assert texture_l1(x, x).item() == 0
+    assert texture_l1(moved, x).item() < 0.2 * texture_l1(flat, x).item(), "a moved edge is no lack of detail"
+    energy = band_energy(x)
+    assert energy.shape == (2, 1, 15, 15)
+    window = x[0, :, 8:16, 12:20]
+    padded = torch.nn.functional.pad(x, (1, 1, 1, 1), mode="reflect")
+    mean = torch.stack(
+        [padded[0, :, 8 + i : 16 + i, 12 + j : 20 + j] for i in range(3) for j in range(3)]
+    ).mean(dim=0)
+    plain = float(((window - mean).square().mean() + 1e-5).sqrt())
+    assert energy[0, 0, 2, 3].item() == pytest.approx(plain, rel=1e-4)
+    assert reconstruction_loss(flat, x, texture=2.0).item() == pytest.approx(
+        reconstruction_loss(flat, x).item() + 2 * texture_l1(flat, x).item(), rel=1e-5
+    )
