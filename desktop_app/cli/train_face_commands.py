@@ -41,6 +41,7 @@ def add_parsers(train: Any) -> None:  # Any: argparse gives its subparsers no pu
     generator.add_argument(
         "--steps", type=whole_number(1, 20), default=3, help="deepest refinement step seen in training"
     )
+    _texture(generator, 0.0)
     generator.set_defaults(command=train_generator)
     restyle = train.add_parser("restyle", help="train a ReStyle encoder on a finished generator run")
     _shared(restyle)
@@ -71,9 +72,7 @@ def add_parsers(train: Any) -> None:  # Any: argparse gives its subparsers no pu
     _shared(domain)
     domain.add_argument("--generator", type=Path, required=True, help="folder of the ReStyle run")
     domain.add_argument("--images", type=whole_number(0), default=0, help="pictures seen")
-    domain.add_argument(
-        "--texture", type=decimal_number(0, 100), default=1.0, help="weight of the texture term (1)"
-    )
+    _texture(domain, 1.0)
     domain.set_defaults(command=train_domain)
     mapping = train.add_parser(
         "mapping", help="give a finished run's codes common axes and train the mapping network on them"
@@ -101,7 +100,9 @@ def train_generator(args: argparse.Namespace, console: Console) -> dict[str, obj
         config = replace(config, sharpen_images=args.sharpen)
     if args.widths:
         config = replace(config, encoder_widths=tuple(args.widths))
-    config = replace(config, max_steps=args.steps, deeper=0.5 if args.steps <= 3 else 0.7)
+    config = replace(
+        config, texture=args.texture, max_steps=args.steps, deeper=0.5 if args.steps <= 3 else 0.7
+    )
     run = RunFolder(args.out)
     _prepare(args)
     training = GeneratorTraining(config, args.pictures, run, compile_networks=args.compile)
@@ -202,6 +203,16 @@ def _shared(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--compile", action="store_true", help="compile the networks (needs a C++ compiler)")
     parser.add_argument(
         "--threads", type=whole_number(0), default=0, help="CPU threads; 0: torch's own choice"
+    )
+
+
+def _texture(parser: argparse.ArgumentParser, usual: float) -> None:
+    parser.add_argument(
+        "--texture",
+        type=decimal_number(0, 100),
+        default=usual,
+        metavar="WEIGHT",
+        help=f"weight of the term that asks for as much fine detail as the photo has ({usual:g})",
     )
 
 
