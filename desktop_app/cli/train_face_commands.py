@@ -83,6 +83,9 @@ def add_parsers(train: Any) -> None:  # Any: argparse gives its subparsers no pu
     mapping.add_argument(
         "--iterations", type=whole_number(1), default=4000, help="of the mapping network's training"
     )
+    mapping.add_argument(
+        "--keep-axes", action="store_true", help="the codes have common axes already; only fit the mapping"
+    )
     mapping.add_argument("--threads", type=whole_number(0), default=0, help="CPU threads")
     mapping.set_defaults(command=train_mapping, resume=False)
 
@@ -165,7 +168,9 @@ def train_mapping(args: argparse.Namespace, console: Console) -> dict[str, objec
     _prepare(args)
     out = RunFolder(args.out)
     figures: dict[str, object] = {}
-    for item in train_mapping_run(RunFolder(args.generator), args.pictures, out, iterations=args.iterations):
+    for item in train_mapping_run(
+        RunFolder(args.generator), args.pictures, out, iterations=args.iterations, keeps_axes=args.keep_axes
+    ):
         if isinstance(item, dict):
             figures = dict(item)
         else:

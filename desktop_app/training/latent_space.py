@@ -111,6 +111,29 @@ def rebase(model: FaceAutoencoder, codes: Tensor) -> Rebased:
     return Rebased(single + OFFSET, spread, explained)
 
 
+@torch.no_grad()
+def single_codes(model: FaceAutoencoder, codes: Tensor) -> Rebased:
+    """The one w for each photo whose styles are nearest to those of its rows; nothing is changed.
+
+    For a model that was rebased before and was trained on since.
+
+    Args:
+        model: The autoencoder.
+        codes: W+ codes, (N, L, D).
+    """
+    affine = [torch.cat([x.weight * x.scale for x in row]) for row in style_layers(model.generator)]
+    grams = torch.stack([matrix.T @ matrix for matrix in affine])  # (L, D, D)
+    moved = codes - model.w_avg
+    wanted = torch.einsum("lde,nle->nd", grams, moved)
+    total = grams.sum(dim=0)
+    total = total + 1e-6 * total.diagonal().mean() * torch.eye(len(total))
+    single = torch.linalg.solve(total, wanted.T).T
+    kept = torch.einsum("nd,de,ne->", single, total, single)
+    whole = torch.einsum("nld,lde,nle->", moved, grams, moved)
+    spread = total.diagonal().sqrt() * single.std(dim=0)
+    return Rebased(single + model.w_avg, spread, float(kept / whole))
+
+
 def _row_basis(row: Tensor, single: Tensor) -> Tensor:
     """Matrix from new to old coordinates of a row, (D, D), invertible.
 

@@ -14,7 +14,7 @@ from desktop_app.core.types import Progress
 from desktop_app.engine.networks.stylegan2 import Generator
 from desktop_app.training.faces import AlignedPictures
 from desktop_app.training.generator import step_errors
-from desktop_app.training.latent_space import MappingTraining, collect_codes, rebase
+from desktop_app.training.latent_space import MappingTraining, collect_codes, rebase, single_codes
 from desktop_app.training.restyle import load_autoencoder
 from desktop_app.training.run_folder import Pace, RunFolder
 from desktop_app.training.samples import closest_pair, nearest_pictures, random_faces
@@ -27,7 +27,13 @@ MIRRORED = 2_000  # pictures whose mirror image is used too
 
 
 def train_mapping_run(
-    source: RunFolder, data: Path, out: RunFolder, *, iterations: int, seed: int = 1
+    source: RunFolder,
+    data: Path,
+    out: RunFolder,
+    *,
+    iterations: int,
+    keeps_axes: bool = False,
+    seed: int = 1,
 ) -> Iterator[Progress | dict[str, float]]:
     """Rebase the codes of a run, fit its mapping network, write the result and pictures of it.
 
@@ -39,6 +45,7 @@ def train_mapping_run(
         out: Gets the checkpoint, `samples.png` (64 random faces at psi 0.7), `nearest.png` (random faces
             and the training pictures nearest to them) and the figures.
         iterations: Of the mapping network's training.
+        keeps_axes: Leave the latent space as it is, because it was rebased before.
         seed: Of everything random.
 
     Yields:
@@ -56,7 +63,8 @@ def train_mapping_run(
     for part in collect_codes(model, shown):
         codes.append(part)
         yield pace.progress(sum(map(len, codes)), "looking at pictures")
-    result = rebase(model, torch.cat(codes))
+    find = single_codes if keeps_axes else rebase
+    result = find(model, torch.cat(codes))
     training = MappingTraining(model.generator, result.codes, result.spread, iterations=iterations, seed=seed)
     yield from training.steps()
     out.describe({"mapping_of": str(source.folder.name), "iterations": iterations, **asdict(config)})

@@ -27,7 +27,14 @@ from desktop_app.training.latent_game import (
     stage_at,
     up_to_stage,
 )
-from desktop_app.training.latent_space import OFFSET, MappingTraining, energy_distance, rebase
+from desktop_app.training.latent_space import (
+    OFFSET,
+    MappingTraining,
+    energy_distance,
+    rebase,
+    single_codes,
+    style_layers,
+)
 from desktop_app.training.mapping_run import train_mapping_run
 from desktop_app.training.publish import Publication, publish_restyle
 from desktop_app.training.restyle import RestyleConfig, RestyleTraining, load_autoencoder
@@ -104,6 +111,27 @@ def test_rebased_codes_reach_the_same_pictures_and_single_codes_nearly_so() -> N
     twin = _model()
     expected = twin.decode(codes.mean(dim=0) + residual)
     assert torch.allclose(moved, expected, atol=1e-3 * float(spread))
+
+
+def test_single_codes_are_those_whose_styles_are_nearest() -> None:
+    model = _model()
+    result = rebase(model, _codes(400, model.generator.n_latent, 8))
+    again = single_codes(model, model.generator.repeat_w(result.codes))
+    assert torch.allclose(again.codes, result.codes, atol=1e-2) and again.explained > 0.999
+    rows = model.generator.repeat_w(result.codes[:50]).clone()
+    rows[:, 3] += 0.5
+    found = single_codes(model, rows).codes
+
+    def styles(codes: torch.Tensor) -> torch.Tensor:
+        return torch.cat(
+            [layer(codes[:, i]) for i, row in enumerate(style_layers(model.generator)) for layer in row],
+            dim=1,
+        )
+
+    best = (styles(model.generator.repeat_w(found)) - styles(rows)).square().sum()
+    for nudge in (0.05, -0.05):
+        worse = (styles(model.generator.repeat_w(found + nudge)) - styles(rows)).square().sum()
+        assert worse > best
 
 
 def test_rebase_refuses_too_few_pictures() -> None:
