@@ -111,7 +111,7 @@ def _config(args: argparse.Namespace) -> ContrastiveConfig:
         config = replace(config, encoder=replace(config.encoder, view_px=args.size, input_px=used_px))
     if args.alike:
         config = replace(config, similarity=Similarity(args.alike))
-    config = replace(config, encoder=_network(args, config.encoder))
+    config = replace(config, encoder=_network(args, config.encoder), frozen_stages=args.freeze)
     config = replace(config, encoder=replace(config.encoder, network=args.encoder))
     return replace(config, views=_views(args, config.views))
 
@@ -219,6 +219,9 @@ def _add_choices(parser: argparse.ArgumentParser) -> None:
         "--widths", type=int, nargs="+", metavar="N", help="channels of each stage of the built-in network"
     )
     parser.add_argument("--blocks", type=int, nargs="+", metavar="N", help="residual blocks of each stage")
+    parser.add_argument(
+        "--freeze", type=whole_number(0), default=0, help="first stages that stay as they began"
+    )
     parser.add_argument(
         "--kinds", type=whole_number(0, 512), default=0,
         help="numbers of the embedding that a head for what is alike gives, with joint and joint_sets",

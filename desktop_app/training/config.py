@@ -200,6 +200,9 @@ class ContrastiveConfig:
         in_sets: Share of a batch whose pictures belong together with others, `set_members` of each set at
             a time, families and sets drawn by the root of their size; 0: every picture once in an epoch.
         set_members: Pictures of one set that come together in a batch, where `in_sets` is above 0.
+        second_views: Share of a batch that is shown in two views where two heads learn, (0, 1]; pictures of a
+            set have each other to be alike to, and seeing more of them is worth more than seeing them twice.
+        frozen_stages: How many stages of the built-in network, the stem with the first, stay as they began.
         optimiser: How weights follow their gradients.
         average: How slowly the weights of the finished encoder follow those in training; 0: they are these.
         precision: `bfloat16`, `float32`, or `auto`: bfloat16 where the machine computes it natively.
@@ -229,6 +232,8 @@ class ContrastiveConfig:
     head_out: int = 128
     in_sets: float = 0.0
     set_members: int = 4
+    second_views: float = 1.0
+    frozen_stages: int = 0
     optimiser: OptimiserKind = OptimiserKind.ADAMW
     average: float = 0.0
     precision: str = "auto"
@@ -263,7 +268,8 @@ METHODS: types.MappingProxyType[str, dict[str, Any]] = types.MappingProxyType(
             "loss": Loss.SUPCON,
             "view_weight": 0.5,
             "temperature": 0.1,
-            "in_sets": 0.75,
+            "in_sets": 0.85,
+            "second_views": 1 / 3,
             "optimiser": OptimiserKind.MUON,
             "average": 0.99,
             "rate": 1.5e-3,
@@ -312,7 +318,8 @@ def check_choices(config: ContrastiveConfig) -> None:
             "A head for kinds of things goes with a loss over kinds and over views, on the built-in network.",
             "Choose the method `joint` or `joint_sets`, and the network `builtin`.",
         )
-    if not 0.0 <= config.in_sets <= 1.0 or config.set_members < 1 or not 0.0 <= config.average < 1.0:
+    shares = (config.in_sets, config.second_views, config.average)
+    if min(shares) < 0.0 or max(shares) > 1.0 or config.set_members < 1:
         raise UserInputError("The shares of a batch and of the average lie between 0 and 1.")
     is_free = config.loss in (*TEACHER_LOSSES, Loss.VICREG)
     if is_free != (config.dissimilarity is Dissimilarity.NONE):

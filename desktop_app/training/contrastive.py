@@ -127,6 +127,9 @@ class ContrastiveTraining:
         self.alike = alike if alike is not None else AlikeSets(torch.arange(len(pictures)))
         self.order = _order(config, self.alike)
         self.network = ContrastiveNetwork(config).to(memory_format=torch.channels_last)
+        if isinstance(self.network.encoder, PhotoEncoder):
+            for part in self.network.encoder.backbone.first_parts(config.frozen_stages):
+                part.requires_grad_(False)
         self.has_start = False
         if start is not None and isinstance(self.network.encoder, TowerEncoder):
             self.has_start = self.network.encoder.start_from(start)
@@ -268,7 +271,8 @@ class ContrastiveTraining:
         self._follow(batch.key.detach())
         with torch.no_grad():
             query, key = F.normalize(batch.query.detach(), dim=1), F.normalize(batch.key.detach(), dim=1)
-            nearest = kinds[(query @ key.T).argmax(dim=1)] == kinds
+            own = kinds[: len(query)]
+            nearest = own[(query @ key.T).argmax(dim=1)] == own
             return {
                 "loss": loss.item(),
                 "hit": nearest.float().mean().item(),
@@ -292,6 +296,8 @@ class ContrastiveTraining:
             Similarity.CROPS,
         ):
             others = self.alike.partners(rows, self.random)
+        if self.config.encoder.class_size:
+            others = rows[: max(2, round(len(rows) * self.config.second_views))]
         drawn = []
         for chosen in (rows, others):
             pictures, side_ratio = self.pictures.chosen(chosen)
@@ -315,8 +321,10 @@ class ContrastiveTraining:
         """What the network, or the network and its slow copy, make of two views of a batch."""
         if self.slow is None:
             views, alike = self.network.project_both(torch.cat([first, second]))
-            query, key = views.float().chunk(2)
-            return PairBatch(query, key, kinds, alike.float() if alike is not None else None)
+            query, key = views[: len(second)].float(), views[len(first) :].float()
+            if alike is None:
+                return PairBatch(query, key, kinds)
+            return PairBatch(query, key, torch.cat([kinds, kinds[: len(second)]]), alike.float())
         with torch.no_grad():
             key = self.slow.project(second).float()
         return PairBatch(self.network.project(first).float(), key, kinds)
@@ -467,7 +475,7 @@ def _unchanging(config: ContrastiveConfig) -> tuple[object, ...]:
     return (
         (encoder.network, encoder.widths, encoder.blocks),
         (config.head_hidden, config.head_out, config.head, config.prototypes),
-        (config.loss, config.similarity, config.view_weight, config.in_sets, config.set_members),
+        (config.loss, config.similarity, config.view_weight),
         (encoder.class_size, encoder.learned_stages, config.optimiser, config.average > 0),
         (config.dissimilarity, config.queue, config.batch, config.seed),
     )

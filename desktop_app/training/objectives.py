@@ -22,9 +22,9 @@ class PairBatch:
     Attributes:
         query: (B, P) raw projections of the first views.
         key: (B, P) raw projections of the second views; without gradient when a teacher made them.
-        kinds: (B,) whole numbers; equal ones are alike.
-        kind_projections: (2B, P) unit length, of the first and then of the second views, by the head for what
-            is alike; None where one head learns both.
+        kinds: (B,) whole numbers; equal ones are alike. Where two heads learn: (V,), of every view.
+        kind_projections: (V, P) unit length, of every view by the head for what is alike; None where one head
+            learns both.
     """
 
     query: Tensor
@@ -114,7 +114,7 @@ class Objective(nn.Module):
     def _two_heads(self, query: Tensor, key: Tensor, kinds: Tensor, *, both: Tensor) -> Tensor:
         """Each head its own loss: to the head for views every other picture is unlike, of its kind or not."""
         config = self._config
-        alike = losses.sup_con(both, kinds.repeat(2), temperature=config.temperature)
+        alike = losses.sup_con(both, kinds, temperature=config.temperature)
         return alike + config.view_weight * losses.nt_xent(query, key, temperature=config.temperature)
 
     def _with_kinds(self, query: Tensor, key: Tensor, kinds: Tensor) -> Tensor:

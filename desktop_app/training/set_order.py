@@ -43,7 +43,7 @@ class SetOrder:
             self._draws = -(-self.batch // members)
 
     def rows(self, step: int) -> Tensor:
-        """Rows of the pictures of a step, each once; what the sets leave free goes to any others."""
+        """Rows of the pictures of a step, each once: those beside the sets, then the sets."""
         chance = torch.Generator().manual_seed(self._seed * 1_000_003 + step)
         found: list[int] = []
         if self._draws:
@@ -53,13 +53,13 @@ class SetOrder:
                 rows = self._rows[number]
                 picked = torch.randperm(len(rows), generator=chance)[: self._members]
                 found.extend(rows[picked].tolist())
+        in_sets = list(dict.fromkeys(found))[: self.batch]
         pool = self._alone if len(self._alone) else torch.cat(self._rows)
-        found = list(dict.fromkeys(found))[: self.batch]
-        taken = set(found)
-        for place in torch.randperm(len(pool), generator=chance).tolist():
-            if len(found) == self.batch:
+        taken = set(in_sets)
+        beside: list[int] = []
+        for row in pool[torch.randperm(len(pool), generator=chance)].tolist():
+            if len(beside) + len(in_sets) == self.batch:
                 break
-            row = int(pool[place])
             if row not in taken:
-                found.append(row)
-        return torch.tensor(found, dtype=torch.long)
+                beside.append(row)
+        return torch.tensor(beside + in_sets, dtype=torch.long)

@@ -21,7 +21,7 @@ from desktop_app.engine.weights.store import ModelStore
 from desktop_app.training import contrastive
 from desktop_app.training.alike import AlikeSets
 from desktop_app.training.config import METHODS, ContrastiveConfig, EncoderConfig, Similarity
-from desktop_app.training.contrastive import ContrastiveTraining, ModelWords, write_encoder
+from desktop_app.training.contrastive import ContrastiveTraining, ModelWords, begun_with, write_encoder
 from desktop_app.training.datasets import SmallPictures
 from desktop_app.training.run_folder import RunFolder
 
@@ -282,3 +282,103 @@ def test_every_part_of_a_method_of_the_command_can_be_chosen(
         ModelStore(tmp_path / "run" / "model", tmp_path), answer["model"], device=torch.device("cpu")
     )
     assert embedder.embed([np.zeros((40, 40, 3), np.uint8)]).shape == (1, embedder.embedding_size)
+
+
+# --- two heads: kinds and views ------------------------------------------------------------------------
+
+
+def _two_heads(folder: Path, **changes: object) -> ContrastiveTraining:
+    encoder = replace(
+        SMALL.encoder, widths=(8, 16, 24), blocks=(1, 1, 1), class_size=6, embedding_size=18, learned_stages=2
+    )
+    config = replace(_method("joint_sets"), encoder=encoder, **changes)
+    return _method_training(folder, config)
+
+
+def test_two_heads_learn_and_the_model_has_the_head_for_kinds(tmp_path: Path) -> None:
+    training = _two_heads(tmp_path / "run", images=960)
+    losses = []
+    step = training._step
+
+    def watched() -> dict[str, float]:
+        stats = step()
+        losses.append(stats["loss"])
+        return stats
+
+    training._step = watched  # type: ignore[method-assign]
+    for _ in training.steps():
+        pass
+    assert np.mean(losses[-5:]) < np.mean(losses[:5]) - 0.3
+    card = write_encoder(training, ModelWords("two.heads", tmp_path / "models", "Two", "MIT", "none"))
+    assert (card.config["class_size"], card.config["learned_stages"]) == (6, 2)
+    store = ModelStore(tmp_path / "none", tmp_path / "models")
+    rows = load_embedder(store, "two.heads", device=torch.device("cpu")).embed(
+        [np.full((40, 40, 3), 90, np.uint8)]
+    )
+    assert rows.shape == (1, 18)
+
+
+def test_only_a_part_of_the_batch_is_shown_twice(tmp_path: Path) -> None:
+    training = _two_heads(tmp_path, second_views=0.25)
+    first, second, kinds = training._views()
+    assert (len(first), len(second), len(kinds)) == (16, 4, 16)
+    batch = training._projections(first, second, kinds)
+    assert batch.kind_projections is not None
+    assert (len(batch.query), len(batch.key), len(batch.kinds), len(batch.kind_projections)) == (4, 4, 20, 20)
+    assert torch.equal(batch.kinds[16:], kinds[:4])
+
+
+def test_frozen_stages_stay_and_the_others_move(tmp_path: Path) -> None:
+    training = _two_heads(tmp_path, images=32, frozen_stages=1)
+    before = {k: v.clone() for k, v in training.network.encoder.named_parameters()}
+    for _ in training.steps():
+        pass
+    moved = {
+        k: not torch.equal(v, before[k])
+        for k, v in training.network.encoder.named_parameters()
+        if k.endswith("conv.weight")
+    }
+    assert {k for k, has_moved in moved.items() if not has_moved} == {
+        k for k in moved if "stem." in k or "stages.0." in k
+    }
+
+
+def test_the_finished_encoder_is_the_average_of_the_steps(tmp_path: Path) -> None:
+    training = _two_heads(tmp_path, images=64)
+    for _ in training.steps():
+        pass
+    assert training.average is not None
+    weight = "backbone.stages.1.0.first.conv.weight"
+    mean = training.average.encoder.state_dict()[weight]
+    assert torch.equal(training.finish().state_dict()[weight], mean)
+    assert not torch.equal(training.network.encoder.state_dict()[weight], mean)
+
+
+def test_a_training_begins_with_the_network_and_the_heads_of_a_model(tmp_path: Path) -> None:
+    training = _two_heads(tmp_path / "run", images=32)
+    for _ in training.steps():
+        pass
+    write_encoder(training, ModelWords("two.heads", tmp_path / "models", "Two", "MIT", "none"))
+    store = ModelStore(tmp_path / "none", tmp_path / "models")
+    adopted = begun_with(replace(SMALL, images=0), store.card("two.heads"))
+    assert adopted.encoder.widths == (8, 16, 24) and adopted.encoder.class_size == 6
+    again = ContrastiveTraining(adopted, _pictures(), RunFolder(tmp_path / "again"))
+    again.start_from(store, "two.heads")
+    for part in ("class_head.layers.0.weight", "backbone.stages.2.0.first.conv.weight"):
+        wanted = training.average.encoder.state_dict()[part]  # type: ignore[union-attr]
+        torch.testing.assert_close(again.network.encoder.state_dict()[part], wanted, atol=2e-3, rtol=2e-3)
+    without = begun_with(SMALL, store.card("two.heads"))  # SimCLR has no use for the head
+    assert (without.encoder.class_size, without.encoder.embedding_size) == (0, 12)
+
+
+def test_a_model_of_fewer_stages_begins_a_larger_network(tmp_path: Path) -> None:
+    small = _training(tmp_path / "small")
+    write_encoder(small, ModelWords("small.one", tmp_path / "models", "Small", "MIT", "none"))
+    training = _two_heads(tmp_path / "run")
+    last = training.network.encoder.state_dict()["backbone.stages.2.0.first.conv.weight"].clone()
+    training.start_from(ModelStore(tmp_path / "none", tmp_path / "models"), "small.one")
+    state = training.network.encoder.state_dict()
+    torch.testing.assert_close(
+        state["backbone.stem.conv.weight"], small.network.encoder.state_dict()["backbone.stem.conv.weight"]
+    )
+    assert torch.equal(state["backbone.stages.2.0.first.conv.weight"], last)

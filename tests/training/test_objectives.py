@@ -40,7 +40,7 @@ def test_with_two_heads_each_has_its_own_loss() -> None:
     query, key = torch.randn(6, 8, generator=chance), torch.randn(6, 8, generator=chance)
     both = F.normalize(torch.randn(12, 5, generator=chance), dim=1)
     kinds = torch.tensor([0, 1, 0, 2, 1, 3])
-    found = Objective(config)(PairBatch(query, key, kinds, both))
+    found = Objective(config)(PairBatch(query, key, kinds.repeat(2), both))
     # Khosla et al. (2020), equation 2, and Chen et al. (2020), equation 1, with loops.
     views = [*F.normalize(query, dim=1), *F.normalize(key, dim=1)]
     total = 0.0

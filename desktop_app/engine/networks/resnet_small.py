@@ -74,6 +74,10 @@ class SmallResNet(nn.Module):
             stages.append(nn.Sequential(*blocks))
         self.stages = nn.ModuleList(stages)
 
+    def first_parts(self, stages: int) -> list[nn.Module]:
+        """The stem and the first stages; nothing for 0."""
+        return [self.stem, *self.stages[:stages]] if stages else []
+
     def forward(self, x: Tensor) -> list[Tensor]:
         """(B, 3, H, W) in [-1, 1] -> one non-negative map (B, width, h, w) for each stage."""
         y = F.relu(self.stem(x), inplace=True)
