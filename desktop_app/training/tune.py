@@ -20,6 +20,7 @@ from desktop_app.core.errors import UserInputError
 from desktop_app.core.types import FloatArray
 from desktop_app.training.losses import alignment, nt_xent, sup_con, uniformity
 from desktop_app.training.run_folder import RunFolder, cosine_rate
+from desktop_app.training.tune_guard import Guard, find_guard, shared_head
 from desktop_app.training.tune_start import Grouping, start_head
 
 MIN_PHOTOS = 12
@@ -166,6 +167,7 @@ class TuneTraining:
         self._random = torch.Generator().manual_seed(config.seed)
         mean, start = start_head(data.vectors, data.views, data.view_rows, groupings=data.groupings)
         self.mean, self._start = mean, start
+        self.guard = _guard(data, config.seed)
         self._change = torch.zeros_like(start, requires_grad=True)
         self._optimiser = torch.optim.Adam([self._change], lr=config.rate)
         self.step = 0
@@ -174,8 +176,8 @@ class TuneTraining:
 
     @property
     def matrix(self) -> Tensor:
-        """The head as it is now, (D, D)."""
-        return (self._start + self._change).detach().clone()
+        """The head as it is now, as much of it as held-out marks agree with; (D, D)."""
+        return shared_head((self._start + self._change).detach(), self.guard.share)
 
     def steps(self) -> Generator[StepFigures, None, None]:
         """Train to the end; saves after the last step and when it is closed early."""
@@ -334,6 +336,14 @@ def agreement(vectors: FloatArray, groupings: Sequence[Sequence[Sequence[int]]])
                     float((np.arange(1, len(mine) + 1) / np.maximum(ranks, 1)).clip(max=1.0).mean())
                 )
     return float(np.mean(scores)) if scores else None
+
+
+def _guard(data: TuneData, seed: int) -> Guard:
+    """How far the head may go, by the grouping that changes most."""
+    stretched = max(data.groupings, key=lambda g: g.stretch, default=None)
+    if stretched is None or stretched.stretch <= 0.0:
+        return Guard(1.0)
+    return find_guard(data.vectors, data.views, data.view_rows, grouping=stretched, seed=seed)
 
 
 def _grouping(sets: Sequence[Sequence[int]], stretch: float) -> Grouping | None:
