@@ -58,6 +58,7 @@ def train_contrastive(args: argparse.Namespace, console: Console) -> dict[str, o
     store = ModelStore(console.paths.builtin_models, console.paths.models)
     if args.start and not args.widths:
         config = begun_with(config, store.card(args.start))
+    config = _weighted(args, config)
     side = round(config.encoder.view_px * STORED_PER_VIEW)
     pictures = console.drive(load_pictures(args.pictures, args.out / "pictures", side=side))
     console.line(f"{len(pictures)} pictures, {pictures.left_out} left out because they cannot be read.")
@@ -80,7 +81,7 @@ def train_contrastive(args: argparse.Namespace, console: Console) -> dict[str, o
         words = ModelWords(
             args.name, args.models or args.out / "model", args.title, args.licence, args.sources
         )
-        card = write_encoder(training, words)
+        card = write_encoder(training, words, store=args.store)
     console.line(f"Trained on {training.seen} pictures in {training.seconds / 60:.1f} minutes.")
     console.line(f"Wrote {card.weights_file} ({card.bytes / 1e6:.1f} MB).")
     return {
@@ -126,11 +127,21 @@ def _network(args: argparse.Namespace, encoder: EncoderConfig) -> EncoderConfig:
     return replace(
         encoder,
         class_size=args.kinds,
-        class_weight=args.kinds_weight,
+        class_weight=1.0,
         # A last stage beyond the usual ones serves what is alike only.
         learned_stages=min(USUAL_STAGES, len(widths)),
         embedding_size=encoder.embedding_size + args.kinds,
     )
+
+
+def _weighted(args: argparse.Namespace, config: ContrastiveConfig) -> ContrastiveConfig:
+    """The weights of the parts of an embedding, where they were given."""
+    encoder = config.encoder
+    if args.kinds_weight is not None:
+        encoder = replace(encoder, class_weight=args.kinds_weight)
+    if args.colours_weight is not None:
+        encoder = replace(encoder, colour_weight=args.colours_weight)
+    return replace(config, encoder=encoder)
 
 
 def _views(args: argparse.Namespace, views: ViewConfig) -> ViewConfig:
@@ -227,8 +238,15 @@ def _add_choices(parser: argparse.ArgumentParser) -> None:
         help="numbers of the embedding that a head for what is alike gives, with joint and joint_sets",
     )  # fmt: skip
     parser.add_argument(
-        "--kinds-weight", type=decimal_number(0), default=1.0, help="weight of these in the embedding"
+        "--kinds-weight", type=decimal_number(0), help="weight of these in the embedding; usually 1"
     )
+    parser.add_argument(
+        "--colours-weight", type=decimal_number(0), help="weight of the colours in the embedding"
+    )
+    parser.add_argument(
+        "--store", choices=("float32", "half", "byte"), default="float32",
+        help="how the weights of the model are written; byte: kernels in one byte each, the rest in half",
+    )  # fmt: skip
     parser.add_argument(
         "--hold-out", type=decimal_number(0, 0.9), default=0.0,
         help="share of the pictures listed by --labels that is not trained on, whole groups together",

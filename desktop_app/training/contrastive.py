@@ -21,6 +21,7 @@ from desktop_app.engine.embed.tower import ARCHITECTURE as TOWER
 from desktop_app.engine.embed.tower import TowerEncoder
 from desktop_app.engine.networks.contrastive_heads import ProjectionHead, pool_stages
 from desktop_app.engine.networks.resnet_small import ResNetShape
+from desktop_app.engine.weights.compact import pack
 from desktop_app.engine.weights.store import ModelCard, ModelStore, load_strict, write_model
 from desktop_app.training.alike import AlikeSets
 from desktop_app.training.config import (
@@ -410,8 +411,13 @@ class ModelWords:
     sources: str
 
 
-def write_encoder(training: ContrastiveTraining, words: ModelWords) -> ModelCard:
+def write_encoder(training: ContrastiveTraining, words: ModelWords, *, store: str = "float32") -> ModelCard:
     """Finish a training and write its model: card and weights.
+
+    Args:
+        training: The run.
+        words: What its card says.
+        store: `float32`, `half`, or `byte`: kernels of the backbone in one byte each, the rest in half.
 
     Raises:
         ResourceError: The files cannot be written.
@@ -442,7 +448,13 @@ def write_encoder(training: ContrastiveTraining, words: ModelWords) -> ModelCard
         facts=facts,
         folder=words.folder,
     )
-    return write_model(card, encoder.state_dict())
+    return write_model(card, _stored(encoder.state_dict(), store))
+
+
+def _stored(tensors: dict[str, Tensor], store: str) -> dict[str, Tensor]:
+    if store == "float32":
+        return tensors
+    return pack(tensors, prefix="backbone." if store == "byte" else "none of them")
 
 
 def _card_config(encoder: PhotoEncoder | TowerEncoder, choices: EncoderConfig) -> tuple[dict[str, Any], str]:

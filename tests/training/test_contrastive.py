@@ -371,6 +371,23 @@ def test_a_training_begins_with_the_network_and_the_heads_of_a_model(tmp_path: P
     assert (without.encoder.class_size, without.encoder.embedding_size) == (0, 12)
 
 
+def test_smaller_stores_give_nearly_the_same_embeddings(tmp_path: Path) -> None:
+    training = _two_heads(tmp_path / "run", images=160, head_hidden=64)
+    for _ in training.steps():
+        pass
+    rows, sizes = {}, {}
+    pictures, _ = training.pictures.chosen(torch.arange(12))
+    images = list(pictures.permute(0, 2, 3, 1).numpy())
+    for kind in ("float32", "half", "byte"):
+        words = ModelWords(f"two.{kind}", tmp_path / "models", "Two", "MIT", "none")
+        sizes[kind] = write_encoder(training, words, store=kind).bytes
+        store = ModelStore(tmp_path / "none", tmp_path / "models")
+        rows[kind] = load_embedder(store, words.name, device=torch.device("cpu")).embed(images)
+    assert sizes["byte"] < sizes["half"] < 0.6 * sizes["float32"]
+    assert (rows["half"] * rows["float32"]).sum(axis=1).min() > 0.9999
+    assert (rows["byte"] * rows["float32"]).sum(axis=1).min() > 0.995
+
+
 def test_a_model_of_fewer_stages_begins_a_larger_network(tmp_path: Path) -> None:
     small = _training(tmp_path / "small")
     write_encoder(small, ModelWords("small.one", tmp_path / "models", "Small", "MIT", "none"))
