@@ -32,6 +32,7 @@ _GROUPS = (
     "model_commands",
     "face_commands",
     "sample_command",
+    "direction_commands",
     "train_commands",
     "evaluate_commands",
     "report_commands",

@@ -1,4 +1,4 @@
-"""The command `invert`, and `directions`, which lists a model's edit sliders."""
+"""The command `invert`."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class _Run:
 
 
 def register(subparsers: _Subparsers) -> None:
-    """Add the commands."""
+    """Add the command."""
     invert = subparsers.add_parser("invert", help="invert a face step by step and write every step")
     invert.add_argument("photo", type=Path, metavar="PHOTO", help="a photo with a face")
     invert.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of the results")
@@ -96,16 +96,6 @@ def register(subparsers: _Subparsers) -> None:
         help="change: add the change to the photo's own pixels; replace: put the model's face there",
     )
     invert.set_defaults(command=run_invert)
-
-    directions = subparsers.add_parser("directions", help="list or find the edit directions of a face model")
-    directions.add_argument("--model", default="", metavar="NAME", help="inversion model")
-    directions.add_argument(
-        "--find", type=Path, metavar="FACES", help="find them on aligned faces (index.csv) and store them"
-    )
-    directions.add_argument(
-        "--most", type=whole_number(1), default=1200, metavar="N", help="faces inverted with --find (1200)"
-    )
-    directions.set_defaults(command=run_directions)
 
 
 def _add_method_options(invert: argparse.ArgumentParser) -> None:
@@ -204,54 +194,6 @@ def _require_edits(args: argparse.Namespace, console: Console, services: Service
         raise UserInputError(
             f"The model has no edit named '{', '.join(unknown)}'.", f"It has: {', '.join(known)}."
         )
-
-
-def run_directions(args: argparse.Namespace, console: Console) -> dict[str, object]:
-    """List names, kinds and ranges; with `--find` find and store them first."""
-    from desktop_app.jobs import edit_photo
-
-    services = console.services()
-    facts = _find_directions(args, console, services) if args.find else {}
-    answer = console.drive(edit_photo.run(DirectionsRequest(args.model), services))
-    listed = getattr(answer, "directions", ())
-    for one in listed:
-        console.line(f"{one.name:20s} {one.minimum:8.2f} .. {one.maximum:7.2f}  {one.label} ({one.kind})")
-    return {
-        "model": getattr(answer, "model", ""),
-        "directions": [
-            {
-                "name": one.name,
-                "label": one.label,
-                "kind": one.kind,
-                "minimum": one.minimum,
-                "maximum": one.maximum,
-            }
-            for one in listed
-        ],
-        **({"facts": facts} if facts else {}),
-    }
-
-
-def _find_directions(args: argparse.Namespace, console: Console, services: Services) -> dict[str, float]:
-    """Find directions on faces and write them beside the model."""
-    from desktop_app.engine.edit.directions import save_directions
-    from desktop_app.training.edit_directions import DirectionConfig, FoundDirections, find_directions
-
-    model = services.faces.model(args.model)
-    found: FoundDirections | None = None
-    for message in find_directions(model, DirectionConfig(args.find, most_faces=args.most)):
-        console.raise_if_interrupted()
-        if isinstance(message, FoundDirections):
-            found = message
-        else:
-            console.progress(message)
-    assert found is not None
-    card = services.models.card(model.name)
-    files = save_directions(card.folder, card.name, directions=found.directions, sha256=card.sha256)
-    console.line(f"Wrote {display_path(files[1])}")
-    for name, value in found.facts.items():
-        console.line(f"{name:20s} {value:6.3f}")
-    return {name: round(value, 4) for name, value in found.facts.items()}
 
 
 def _take(message: object, run: _Run) -> None:

@@ -204,6 +204,31 @@ class DirectionsRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class DirectionFacts:
+    """What was measured of an edit direction, on faces of people that did not help to find it.
+
+    Attributes:
+        accuracy: Share of those faces that it puts on the right side, both sides weighing alike (0.5 is
+            chance); None where it was found without labels.
+        faces: How many faces that was.
+        strength: Strength at which the changes were measured; of a labelled direction the strength that
+            changes its own property by one standard deviation.
+        changes: Properties and how far they change, in standard deviations between faces, largest first.
+        identity: Similarity of the changed faces with the unchanged; None: not measured.
+        strangers: Similarity of different people, for comparison.
+        judge: The encoder that told the similarity.
+    """
+
+    accuracy: float | None = None
+    faces: int = 0
+    strength: float = 1.0
+    changes: tuple[tuple[str, float], ...] = ()
+    identity: float | None = None
+    strangers: float = 0.0
+    judge: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class DirectionInfo:
     """One edit slider.
 
@@ -213,6 +238,7 @@ class DirectionInfo:
         kind: `sefa`, `pca` or `attribute`.
         minimum: Strength at the left end.
         maximum: Strength at the right end.
+        facts: What it was measured to change; None: not measured.
     """
 
     name: str
@@ -220,6 +246,7 @@ class DirectionInfo:
     kind: str
     minimum: float
     maximum: float
+    facts: DirectionFacts | None = None
 
 
 @dataclass(frozen=True, slots=True)

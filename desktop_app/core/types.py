@@ -39,6 +39,7 @@ from desktop_app.core.compare_types import (
 from desktop_app.core.face_types import (
     AlignedFace,
     DetectedFace,
+    DirectionFacts,
     DirectionInfo,
     DirectionList,
     DirectionsRequest,
@@ -148,6 +149,7 @@ __all__ = [
     "ContinueRequest",
     "CreateClassRequest",
     "DetectedFace",
+    "DirectionFacts",
     "DirectionInfo",
     "DirectionList",
     "DirectionsRequest",

@@ -1,47 +1,58 @@
-"""Edit directions of a face model, found on real faces: principal, closed-form, and labelled ones.
+"""Edit directions of a face model, found on real faces: labelled, principal, and closed-form ones.
 
-Every face is inverted; the codes show which directions of W+ real faces vary along. Labels of the
-face index (age) and properties that can be read off the picture (side of the light, background)
-give directions that mean something: a ridge regression on the principal coordinates, as a linear
-probe, mapped back to W+. Held-out people tell how well each direction predicts its label.
+Faces of the `train` people are inverted. Labels of the index (sex, age) and properties that can be read
+off the picture (smile, glasses, light ...) give labelled directions (`edit_boundaries`); a quarter of the
+people, kept apart, tells how well each boundary holds for others, and on their faces it is measured what
+else a direction changes (`edit_effects`). Where two are entangled, a conditional one is added.
 """
 
 from __future__ import annotations
 
-import csv
 import logging
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image as PillowImage
 
-from desktop_app.core.errors import UserInputError, display_path
 from desktop_app.core.types import FloatArray, Image, Progress
-from desktop_app.engine.edit.attributes import ATTRIBUTES, Attribute
 from desktop_app.engine.edit.calibrate import calibrated, target_of
 from desktop_app.engine.edit.directions import Direction, closed_form_directions, make_direction
 from desktop_app.engine.edit.discover import PrincipalDirections, principal_directions
 from desktop_app.engine.image_tensor import images_to_tensor, resized_image
 from desktop_app.engine.invert.model import InversionModel
 from desktop_app.engine.invert.restyle import passes
+from desktop_app.training.edit_boundaries import Boundary, CodeSpace, conditional_normal, fit_boundary
+from desktop_app.training.edit_effects import Effect, EffectBench, Identity, Reader, make_reader, readable
+from desktop_app.training.edit_labels import LABELS, Face, choose_faces, held_out, read_face
 
 _log = logging.getLogger(__name__)
 
 BATCH = 16
-# Principal coordinates that a labelled direction may use, and its ridge penalty relative to them.
-PROBE_COORDINATES = 80
-PROBE_RIDGE = 1.0
-# A labelled direction is kept when it predicts held-out people with at least this correlation.
-LEAST_CORRELATION = 0.3
-# Codes on which slider ranges are measured.
+# Share of the people who are kept for measuring.
+HELD_OUT = 0.25
+# A labelled direction is kept when its boundary is right this often for held-out people.
+LEAST_ACCURACY = 0.58
+# Codes on which slider ranges are measured, and on which side effects are.
 CALIBRATION_CODES = 4
+MEASURED_CODES = 12
 # Real faces hardly lie further out than this along a principal direction, in standard deviations.
 LARGEST_DEVIATION = 3.5
+# Ends of a labelled slider: at most so many standard deviations of its own property ...
+MOST_UNITS = 3.5
+# ... and the person no nearer to a stranger than to himself.
+LEAST_LIKENESS = 0.5
+# From this change on another property counts as entangled, and a conditional direction has to take
+# at least this share of it away.
+ENTANGLED = 0.4
+LEAST_RELIEF = 0.35
+MOST_CONDITIONAL = 6
+# An unlabelled direction is named after a property that it changes this much, and so much more than others.
+NAMING_CHANGE = 0.5
+NAMING_LEAD = 1.4
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,19 +60,17 @@ class DirectionConfig:
     """How directions are found.
 
     Attributes:
-        faces: Folder with `index.csv` (file, split) and aligned faces.
+        faces: Folder with `index.csv` (file, split, person, labels) and aligned faces.
         steps: Inversion steps per face.
-        most_faces: Faces of the training people that are inverted.
-        most_held_out: Faces of the held-out people.
+        most_faces: Faces that are inverted.
         principal: Principal directions kept.
         per_group: Closed-form directions kept per group of rows.
-        seed: Seed of the choice of faces.
+        seed: Seed of all choices.
     """
 
     faces: Path
     steps: int = 5
     most_faces: int = 1200
-    most_held_out: int = 200
     principal: int = 6
     per_group: int = 2
     seed: int = 0
@@ -72,37 +81,47 @@ class FoundDirections:
     """Directions in the order of the sliders, and what is known of each.
 
     Attributes:
-        directions: Labelled, principal, closed-form.
-        facts: Name -> correlation with the label on held-out people, or share of variance.
+        directions: Labelled (with conditional ones), principal, closed-form.
+        facts: Name -> accuracy on held-out people (also of labels that were left out), or share of variance.
+        samples: Codes of held-out people, (N, L, D), to show the directions on.
     """
 
     directions: tuple[Direction, ...]
     facts: dict[str, float]
+    samples: FloatArray
 
 
 @dataclass(frozen=True, slots=True)
-class _Face:
-    file: Path
-    row: dict[str, str]
+class _Known:
+    """What inversion and labels say of the faces."""
+
+    codes: FloatArray
+    pictures: list[Image]
+    values: np.ndarray
+    measured: np.ndarray
 
 
 @dataclass(frozen=True, slots=True)
-class _Label:
-    """A property of a face.
-
-    Attributes:
-        name: Key of the direction.
-        label: Text of the slider; the right end has more of it.
-        value: Reads it from the index row or the picture; NaN when it is unknown.
-    """
+class _Labelled:
+    """A labelled direction in the making: one unit of strength changes its property by one deviation."""
 
     name: str
     label: str
-    value: Callable[[dict[str, str], Image], float]
+    normal: np.ndarray
+    vector: FloatArray
+    boundary: Boundary
+    effect: Effect
 
 
-def find_directions(model: InversionModel, config: DirectionConfig) -> Iterator[Progress | FoundDirections]:
+def find_directions(
+    model: InversionModel, config: DirectionConfig, *, identity: Identity | None = None
+) -> Iterator[Progress | FoundDirections]:
     """Invert faces and find directions.
+
+    Args:
+        model: The model.
+        config: How.
+        identity: Tells how far the person changes; None: not measured.
 
     Yields:
         Progress, then the directions as the last item.
@@ -110,147 +129,228 @@ def find_directions(model: InversionModel, config: DirectionConfig) -> Iterator[
     Raises:
         UserInputError: The folder holds no aligned faces.
     """
-    known = _choose(config.faces, "train", count=config.most_faces, seed=config.seed)
-    held_out = _choose(config.faces, "val", count=config.most_held_out, seed=config.seed)
-    faces = known + held_out
-    codes: list[FloatArray] = []
-    labels: list[list[float]] = []
-    for first in range(0, len(faces), BATCH):
-        yield Progress(first, len(faces), text="Inverting faces")
-        images = [_read(face.file) for face in faces[first : first + BATCH]]
-        codes.append(_invert(model, images, steps=config.steps))
-        labels += [
-            [label.value(face.row, image) for label in LABELS]
-            for face, image in zip(faces[first : first + BATCH], images, strict=True)
-        ]
-    every = np.concatenate(codes)
-    values = np.array(labels)
-    wanted = min(max(PROBE_COORDINATES, config.principal), len(known) - 1)
-    principal = principal_directions(every[: len(known)], wanted)
-    found, facts = _labelled(principal, every, values=values, split=len(known))
-    for number in range(min(config.principal, len(principal.components))):
+    faces = choose_faces(config.faces, count=config.most_faces, seed=config.seed)
+    known = yield from _invert_all(model, faces, config)
+    space = CodeSpace.of(known.codes[~known.measured])
+    principal = principal_directions(known.codes[~known.measured], config.principal)
+    bench = _bench(model, known, identity)
+    facts: dict[str, float] = {}
+    labelled: list[_Labelled] = []
+    if model.preset.needs_alignment:
+        labelled = yield from _labelled(space, known, bench, facts=facts, seed=config.seed)
+    found = _with_conditional(labelled, space, bench)
+    for number in range(len(principal.components)):
         direction = _principal_slider(principal, number)
         found.append(direction)
         facts[direction.name] = float(principal.explained[number])
     found += closed_form_directions(model.generator, config.per_group)
-    samples = [every[k] for k in range(min(CALIBRATION_CODES, len(every)))]
-    ranged = []
-    for number, direction in enumerate(found):
-        yield Progress(number, len(found), text="Measuring slider ranges")
-        limited = _ranged(direction, model, samples)
-        if limited is not None:
-            ranged.append(limited)
-    yield FoundDirections(tuple(ranged), facts)
+    held = known.codes[known.measured]
+    ranged = yield from _ranged(found, model, bench, samples=list(held[:CALIBRATION_CODES]))
+    yield FoundDirections(tuple(ranged), facts, held[:MEASURED_CODES])
 
 
-def _choose(folder: Path, split: str, *, count: int, seed: int) -> list[_Face]:
-    index = folder / "index.csv"
-    if not index.is_file():
-        raise UserInputError(f"{display_path(folder)} holds no index.csv.", "Name a folder of aligned faces.")
-    with index.open(encoding="utf-8", newline="") as handle:
-        rows = [row for row in csv.DictReader(handle) if row["split"] == split]
-    if len(rows) < 2:
-        raise UserInputError(f"{display_path(folder)} holds no '{split}' faces.", "Look into its index.csv.")
-    order = np.random.default_rng(seed).permutation(len(rows))[:count]
-    return [_Face(folder / rows[k]["file"], rows[k]) for k in order]
+def _invert_all(
+    model: InversionModel, faces: Sequence[Face], config: DirectionConfig
+) -> Iterator[Progress | FoundDirections]:
+    codes: list[FloatArray] = []
+    pictures: list[Image] = []
+    values: list[list[float]] = []
+    for first in range(0, len(faces), BATCH):
+        yield Progress(first, len(faces), text="Inverting faces")
+        group = faces[first : first + BATCH]
+        images = [read_face(face) for face in group]
+        found, shown = _invert(model, images, steps=config.steps)
+        codes.append(found)
+        pictures += shown
+        values += [
+            [label.value(face, image) for label in LABELS] for face, image in zip(group, images, strict=True)
+        ]
+    measured = held_out(faces, share=HELD_OUT, seed=config.seed)
+    return _Known(np.concatenate(codes), pictures, np.array(values), measured)
 
 
-def _read(file: Path) -> Image:
-    try:
-        with PillowImage.open(file) as picture:
-            return np.array(picture.convert("RGB"))
-    except OSError as error:
-        raise UserInputError(f"The face {display_path(file)} cannot be read.") from error
-
-
-def _invert(model: InversionModel, images: Sequence[Image], *, steps: int) -> FloatArray:
+def _invert(
+    model: InversionModel, images: Sequence[Image], *, steps: int
+) -> tuple[FloatArray, list[Image]]:
     height, width = model.input_size
     small = np.stack([resized_image(image, width_px=width, height_px=height) for image in images])
     with torch.inference_mode():
         x = images_to_tensor(small).to(model.device)
         *_, last = islice(passes(model, x), steps)
         codes: FloatArray = last.w_plus.float().cpu().numpy()
-    return codes
+        return codes, readable(last.y_hat)
+
+
+def _bench(model: InversionModel, known: _Known, identity: Identity | None) -> EffectBench:
+    """Held-out faces with all properties that can be read; readers are fitted on the other people."""
+    taught = np.flatnonzero(~known.measured)
+    pictures = [known.pictures[k] for k in taught]
+    readers: list[Reader] = []
+    if model.preset.needs_alignment:
+        made = [make_reader(one, pictures, known.values[taught, k]) for k, one in enumerate(LABELS)]
+        readers = [reader for reader in made if reader is not None]
+    shown = known.codes[known.measured][:MEASURED_CODES]
+    return EffectBench(model, shown, readers=readers, identity=identity)
 
 
 def _labelled(
-    principal: PrincipalDirections, codes: FloatArray, *, values: np.ndarray, split: int
-) -> tuple[list[Direction], dict[str, float]]:
+    space: CodeSpace, known: _Known, bench: EffectBench, *, facts: dict[str, float], seed: int
+) -> Iterator[Progress]:
     """Directions along which a label changes, where held-out people confirm it."""
-    basis = principal.components.reshape(len(principal.components), -1)
-    flat = (codes - principal.mean).reshape(len(codes), -1)
-    coordinates = (flat @ basis.T) / np.maximum(principal.std, 1e-9)
-    found, facts = [], {}
+    rows = space.standardised(known.codes)
+    readable_names = {reader.name for reader in bench.readers}
+    made: list[_Labelled] = []
     for column, label in enumerate(LABELS):
-        known = np.isfinite(values[:, column])
-        fit, test = known.copy(), known.copy()
-        fit[split:], test[:split] = False, False
-        if fit.sum() < 50 or test.sum() < 20:
+        yield Progress(column, len(LABELS), text="Separating faces")
+        boundary = fit_boundary(rows, known.values[:, column], measured=known.measured, seed=seed)
+        if boundary is None:
             continue
-        weights = _probe(coordinates[fit], values[fit, column])
-        correlation = _correlation(coordinates[test] @ weights, values[test, column])
-        facts[label.name] = correlation
-        _log.info("%s: correlation %.3f on %d held-out faces", label.name, correlation, test.sum())
-        if correlation < LEAST_CORRELATION:
+        facts[label.name] = boundary.accuracy
+        _log.info("%s: right for %.3f of %d held-out faces", label.name, boundary.accuracy, boundary.faces)
+        if boundary.accuracy < LEAST_ACCURACY or label.name not in readable_names:
             continue
-        # In whitened coordinates the way along which the label changes, all else least, is the
-        # regression's own gradient; multiplied by the spread it is a move of the code.
-        move = ((weights * principal.std) @ basis).reshape(codes.shape[1:])
-        vector = move / np.linalg.norm(move)
-        found.append(make_direction(label.name, label.label, "attribute", vector=vector))
-    return found, facts
+        unit = _unit_move(label.name, space.move(boundary.normal), bench)
+        if unit is None:
+            _log.info("%s: the pictures do not follow", label.name)
+            continue
+        made.append(_Labelled(label.name, label.label, boundary.normal, unit[0], boundary, unit[1]))
+    return made
 
 
-def _probe(coordinates: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """Ridge regression of centred values on whitened coordinates."""
-    centred = coordinates - coordinates.mean(axis=0)
-    gram = centred.T @ centred + PROBE_RIDGE * len(values) * 0.1 * np.eye(coordinates.shape[1])
-    return np.linalg.solve(gram, centred.T @ (values - values.mean()))
+def _unit_move(name: str, vector: FloatArray, bench: EffectBench) -> tuple[FloatArray, Effect] | None:
+    """The move scaled so that strength 1 changes its own property by one deviation."""
+    length = float(np.linalg.norm(vector))
+    answer = bench.unit_strength(vector / max(length, 1e-9), name, start=4.0)
+    if answer is None:
+        return None
+    strength, effect = answer
+    return (vector * np.float32(strength / length)).astype(np.float32), effect
 
 
-def _correlation(first: np.ndarray, second: np.ndarray) -> float:
-    """Pearson's; 0 when one of them does not vary."""
-    spread = first.std() * second.std()
-    if spread <= 1e-12:
-        return 0.0
-    return float(((first - first.mean()) * (second - second.mean())).mean() / spread)
+def _with_conditional(labelled: list[_Labelled], space: CodeSpace, bench: EffectBench) -> list[Direction]:
+    """The labelled directions, each followed by one that leaves what it is most entangled with."""
+    pairs = []
+    by_name = {one.name: one for one in labelled}
+    for one in labelled:
+        others = {n: v for n, v in one.effect.changes.items() if n in by_name and n != one.name}
+        worst = max(others, key=lambda name: abs(others[name]), default="")
+        if worst and abs(others[worst]) >= ENTANGLED:
+            pairs.append((abs(others[worst]), one.name, worst))
+    wanted = {name: other for _, name, other in sorted(pairs, reverse=True)[:MOST_CONDITIONAL]}
+    found = []
+    for one in labelled:
+        found.append(_direction(one, bench))
+        if one.name in wanted:
+            freed = _conditional(one, by_name[wanted[one.name]], space, bench=bench)
+            found += [_direction(freed, bench)] if freed else []
+    return found
+
+
+def _conditional(
+    one: _Labelled, other: _Labelled, space: CodeSpace, *, bench: EffectBench
+) -> _Labelled | None:
+    """A direction of the same property that leaves the other's, the better of two ways; None: neither helps.
+
+    InterFaceGAN's projection takes the other's normal out; where the two are entangled in the generator
+    rather than in the boundary, the measured change is taken back with the other's own direction.
+    """
+    normal = conditional_normal(one.normal, other.normal)
+    change = one.effect.changes[other.name]
+    tries = (space.move(normal), one.vector - np.float32(change) * other.vector)
+    best: tuple[FloatArray, Effect] | None = None
+    for vector in tries:
+        unit = _unit_move(one.name, vector, bench)
+        if unit and (best is None or abs(unit[1].changes[other.name]) < abs(best[1].changes[other.name])):
+            best = unit
+    if best is None or abs(best[1].changes[other.name]) > (1 - LEAST_RELIEF) * abs(change):
+        return None
+    label = f"{one.label} · keeps: {other.label[0].lower()}{other.label[1:]}"
+    return _Labelled(f"{one.name}.keep.{other.name}", label, normal, best[0], one.boundary, best[1])
+
+
+def _direction(one: _Labelled, bench: EffectBench) -> Direction:
+    facts = bench.facts(one.effect, 1.0, accuracy=one.boundary.accuracy, faces=one.boundary.faces)
+    reach = (-MOST_UNITS, MOST_UNITS)
+    plain = make_direction(one.name, one.label, "attribute", vector=one.vector, reach=reach)
+    return replace(plain, facts=facts)
 
 
 def _principal_slider(principal: PrincipalDirections, number: int) -> Direction:
-    reach = LARGEST_DEVIATION * float(principal.std[number])
+    """One unit of strength is a standard deviation of real codes."""
+    deviation = max(float(principal.std[number]), 1e-6)
     return make_direction(
         f"pca.{number + 1}",
         f"Principal direction {number + 1}",
         "pca",
-        vector=principal.components[number],
-        reach=(-reach, reach),
+        vector=principal.components[number] * np.float32(deviation),
+        reach=(-LARGEST_DEVIATION, LARGEST_DEVIATION),
     )
 
 
-def _ranged(direction: Direction, model: InversionModel, samples: Sequence[FloatArray]) -> Direction | None:
-    """Calibrated, but a principal direction not beyond where real faces lie."""
-    ranged = calibrated(direction, model, samples, target=target_of(direction))
-    if ranged is None or direction.kind != "pca":
-        return ranged
+def _ranged(
+    found: Sequence[Direction], model: InversionModel, bench: EffectBench, *, samples: Sequence[FloatArray]
+) -> Iterator[Progress]:
+    """Directions with slider ends; those that change next to nothing are left out."""
+    ranged = []
+    for number, direction in enumerate(found):
+        yield Progress(number, len(found), text="Measuring slider ranges")
+        limited = calibrated(direction, model, samples, target=target_of(direction))
+        if limited is None:
+            continue
+        if direction.kind != "sefa":
+            limited = replace(
+                limited,
+                minimum=max(limited.minimum, direction.minimum),
+                maximum=min(limited.maximum, direction.maximum),
+            )
+        if direction.kind == "attribute":
+            limited = _while_the_face_stays(limited, bench)
+        ranged.append(limited if limited.facts else _named_by_effect(limited, bench))
+    return ranged
+
+
+def _while_the_face_stays(direction: Direction, bench: EffectBench) -> Direction:
+    """Ends drawn in until the person is nearer to himself than to a stranger."""
+    if math.isnan(bench.strangers):
+        return direction
+    least = bench.strangers + LEAST_LIKENESS * (1.0 - bench.strangers)
+    ends = []
+    for end in (direction.minimum, direction.maximum):
+        for _ in range(6):
+            if bench.identity_at(direction.vector, end) >= least:
+                break
+            end *= 0.82
+        ends.append(float(f"{end:.2g}"))
+    return replace(direction, minimum=ends[0], maximum=ends[1])
+
+
+def _named_by_effect(direction: Direction, bench: EffectBench) -> Direction:
+    """Measured, and named after the property that it changes by far the most, if there is one."""
+    share = 1.0 if direction.kind == "pca" else 0.5
+    strength = share * min(1.0 if direction.kind == "pca" else math.inf, direction.maximum, -direction.minimum)
+    effect = bench.effect(direction.vector, strength)
+    facts = bench.facts(effect, strength, accuracy=None, faces=MEASURED_CODES)
+    measured = replace(direction, facts=facts)
+    ranked = sorted(effect.changes.items(), key=lambda item: -abs(item[1]))
+    if not ranked or abs(ranked[0][1]) < NAMING_CHANGE:
+        return measured
+    if len(ranked) > 1 and abs(ranked[0][1]) < NAMING_LEAD * abs(ranked[1][1]):
+        return measured
+    name, change = ranked[0]
+    label = next(reader.label for reader in bench.readers if reader.name == name)
     return replace(
-        ranged,
-        minimum=max(ranged.minimum, direction.minimum),
-        maximum=min(ranged.maximum, direction.maximum),
+        _turned(measured) if change < 0 else measured,
+        label=f"{direction.label}: {label[0].lower()}{label[1:]}",
     )
 
 
-def _age(row: dict[str, str], _: Image) -> float:
-    try:
-        return float(row["photo_year_about"]) - float(row["birth_year"])
-    except (KeyError, ValueError):
-        return math.nan
-
-
-def _of_picture(attribute: Attribute) -> Callable[[dict[str, str], Image], float]:
-    return lambda _, image: attribute.value(image)
-
-
-LABELS = (
-    _Label("age", "Age", _age),
-    *(_Label(one.name, one.label, _of_picture(one)) for one in ATTRIBUTES),
-)
+def _turned(direction: Direction) -> Direction:
+    """The same slider with its ends exchanged."""
+    vector = -direction.vector
+    vector.setflags(write=False)
+    facts = direction.facts
+    if facts is not None:
+        facts = replace(facts, changes=tuple((label, -value) for label, value in facts.changes))
+    return replace(
+        direction, vector=vector, minimum=-direction.maximum, maximum=-direction.minimum, facts=facts
+    )

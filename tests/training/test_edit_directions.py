@@ -1,8 +1,10 @@
-"""Finding edit directions on faces with a tiny model."""
+"""Finding edit directions on faces with a tiny model, and measuring what they do."""
 
 from __future__ import annotations
 
 import csv
+import math
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,60 +14,257 @@ import torch
 from PIL import Image as PillowImage
 
 from desktop_app.core.errors import UserInputError
-from desktop_app.core.types import Progress
-from desktop_app.engine.edit.directions import edit_code
-from desktop_app.engine.invert.model import load_inversion_model
+from desktop_app.core.types import DirectionFacts, FloatArray, Image, Progress
+from desktop_app.engine.edit.directions import edit_code, load_directions, make_direction, save_directions
+from desktop_app.engine.invert.model import InversionModel, load_inversion_model
 from desktop_app.engine.weights.store import ModelStore
 from desktop_app.training import edit_directions
+from desktop_app.training.edit_boundaries import CodeSpace, conditional_normal, fit_boundary
 from desktop_app.training.edit_directions import DirectionConfig, FoundDirections, find_directions
+from desktop_app.training.edit_effects import EffectBench, Identity, Reader, make_reader, render_codes
+from desktop_app.training.edit_labels import LABELS, Face, choose_faces, held_out
+from desktop_app.training.edit_pages import direction_sheet, effects_table, write_sheets
 from tests.tiny_inverter import MODEL, N_STYLES, STYLE_DIM, write_tiny_model
 
 
 @pytest.fixture
 def faces(tmp_path: Path) -> Path:
-    """Grey squares of every brightness."""
+    """Grey squares of every brightness, two of each of 90 people; the last 15 people are `val`."""
     folder = tmp_path / "faces"
     folder.mkdir()
     rng = np.random.default_rng(0)
     with (folder / "index.csv").open("w", encoding="utf-8", newline="") as handle:
         writer = csv.writer(handle)
-        writer.writerow(["file", "split", "birth_year", "photo_year_about"])
-        for number in range(90):
-            picture = np.full((32, 32, 3), int(rng.integers(10, 245)), dtype=np.uint8)
+        writer.writerow(["file", "person", "split", "sex", "birth_year", "photo_year_about"])
+        for number in range(180):
+            person = number // 2
+            level = int(rng.integers(10, 245))
+            picture = np.full((32, 32, 3), level, dtype=np.uint8)
             picture[10:20, 10:20] = rng.integers(0, 255, 3)
             PillowImage.fromarray(picture).save(folder / f"{number}.png")
-            writer.writerow([f"{number}.png", "train" if number < 60 else "val", "", "2020"])
+            split = "train" if person < 75 else "val"
+            sex = "male" if level > 128 else "female"
+            writer.writerow([f"{number}.png", f"p{person}", split, sex, "", "2020"])
     return folder
 
 
-def test_directions_are_found_and_named(tmp_path: Path, faces: Path) -> None:
+@pytest.fixture
+def model(tmp_path: Path) -> InversionModel:
     write_tiny_model(tmp_path)
-    model = load_inversion_model(ModelStore(tmp_path, tmp_path), MODEL, device=torch.device("cpu"))
-    config = DirectionConfig(faces, steps=2, principal=3, per_group=1)
-    *told, result = find_directions(model, config)
+    return load_inversion_model(ModelStore(tmp_path, tmp_path), MODEL, device=torch.device("cpu"))
+
+
+def _mean_colour(images: Sequence[Image]) -> FloatArray:
+    """A judge of identity: mean colours as unit vectors."""
+    rows = np.stack([image.reshape(-1, 3).mean(axis=0) - 100.0 for image in images])
+    return (rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-6)).astype(np.float32)
+
+
+def _found(model: InversionModel, config: DirectionConfig) -> FoundDirections:
+    *told, result = find_directions(model, config, identity=Identity("colour", _mean_colour))
     assert all(isinstance(message, Progress) for message in told)
     assert isinstance(result, FoundDirections)
+    return result
+
+
+def test_directions_are_found_measured_and_the_same_again(model: InversionModel, faces: Path) -> None:
+    config = DirectionConfig(faces, steps=2, principal=3, per_group=1)
+    result = _found(model, config)
     kinds = {direction.kind for direction in result.directions}
     assert {"pca", "sefa"} <= kinds
     assert all(d.minimum < 0 < d.maximum for d in result.directions)
     assert all(d.vector.shape == (N_STYLES, STYLE_DIM) for d in result.directions)
     assert "age" not in result.facts  # no birth years in this index
+    assert result.facts["sex"] > 0.8  # it follows the brightness here
     shares = [result.facts[f"pca.{k}"] for k in (1, 2, 3)]
     assert shares == sorted(shares, reverse=True)
+    for direction in result.directions:
+        assert direction.facts is not None and direction.facts.judge == "colour"
+        sizes = [abs(value) for _, value in direction.facts.changes]
+        assert sizes == sorted(sizes, reverse=True)
+    again = _found(model, config)
+    assert [d.name for d in again.directions] == [d.name for d in result.directions]
+    for first, second in zip(result.directions, again.directions, strict=True):
+        assert np.array_equal(first.vector, second.vector) and first.facts == second.facts
 
 
-def test_a_probe_finds_the_coordinate_that_carries_the_label() -> None:
+def test_a_labelled_direction_changes_its_own_property_by_one_deviation(
+    model: InversionModel, faces: Path
+) -> None:
+    result = _found(model, DirectionConfig(faces, steps=2, principal=2, per_group=1))
+    own = [d for d in result.directions if d.kind == "attribute" and ".keep." not in d.name]
+    assert own, "the tiny model answers to brightness at least"
+    labels = {label.name: label.label for label in LABELS}
+    for direction in own:
+        assert direction.facts is not None and direction.facts.accuracy is not None
+        assert dict(direction.facts.changes)[labels[direction.name]] == pytest.approx(1.0, abs=0.26)
+
+
+def test_no_held_out_person_of_the_data_is_ever_read(
+    model: InversionModel, faces: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with (faces / "index.csv").open(encoding="utf-8", newline="") as handle:
+        val = {faces / row["file"] for row in csv.DictReader(handle) if row["split"] == "val"}
+    for file in val:
+        file.unlink()  # reading one would fail
+    read: list[Path] = []
+    plain = edit_directions.read_face
+    monkeypatch.setattr(edit_directions, "read_face", lambda face: read.append(face.file) or plain(face))
+    _found(model, DirectionConfig(faces, steps=1, principal=2, per_group=1))
+    assert len(read) == 150 and not set(read) & val
+
+
+def test_a_person_of_two_splits_is_left_out_and_people_stay_together(tmp_path: Path, faces: Path) -> None:
+    with (faces / "index.csv").open("a", encoding="utf-8", newline="") as handle:
+        csv.writer(handle).writerow(["0.png", "p3", "val", "", "", ""])
+    chosen = choose_faces(faces, count=500, seed=1)
+    assert "p3" not in {face.person for face in chosen} and len(chosen) == 148
+    kept = held_out(chosen, share=0.25, seed=1)
+    inside = {face.person for face, is_kept in zip(chosen, kept, strict=True) if is_kept}
+    outside = {face.person for face, is_kept in zip(chosen, kept, strict=True) if not is_kept}
+    assert not inside & outside and len(inside) == round(74 / 4)
+
+
+def test_rare_labels_get_their_share_of_the_faces(faces: Path) -> None:
+    rows = []
+    with (faces / "index.csv").open(encoding="utf-8", newline="") as handle:
+        rows = list(csv.DictReader(handle))
+    for number, row in enumerate(rows):
+        row["birth_year"] = "1950" if number in (7, 33, 90) else ""
+    with (faces / "index.csv").open("w", encoding="utf-8", newline="") as handle:
+        writer = csv.DictWriter(handle, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+    chosen = choose_faces(faces, count=20, seed=5)
+    assert sum(bool(face.row["birth_year"]) for face in chosen) == 3 and len(chosen) == 20
+
+
+def test_a_boundary_finds_the_coordinate_and_holds_for_others() -> None:
     rng = np.random.default_rng(0)
-    coordinates = rng.normal(size=(300, 12))
-    values = 40 + 8 * coordinates[:, 4] + rng.normal(size=300)
-    weights = edit_directions._probe(coordinates, values)
-    assert np.abs(weights).argmax() == 4
-    assert weights[4] > 0
+    codes = rng.normal(size=(400, 2, 6)).astype(np.float32) * np.linspace(0.1, 3, 6, dtype=np.float32)
+    space = CodeSpace.of(codes)
+    rows = space.standardised(codes)
+    values = 40 + 8 * rows[:, 4] + rng.normal(size=400)
+    values[:20] = np.nan
+    measured = np.arange(400) % 4 == 0
+    boundary = fit_boundary(rows, values, measured=measured, seed=0)
+    assert boundary is not None
+    assert np.abs(boundary.normal).argmax() == 4 and boundary.normal[4] > 0
+    assert boundary.accuracy > 0.9 and boundary.faces == 95
+    noise = fit_boundary(rows, rng.normal(size=400), measured=measured, seed=0)
+    assert noise is not None and noise.accuracy < 0.65
+    assert fit_boundary(rows, np.full(400, 3.0), measured=measured, seed=0) is None
+    few = np.where(np.arange(400) < 30, values, np.nan)
+    assert fit_boundary(rows, few, measured=measured, seed=0) is None
 
 
-def test_without_faces_it_says_so(tmp_path: Path, faces: Path) -> None:
-    write_tiny_model(tmp_path)
-    model = load_inversion_model(ModelStore(tmp_path, tmp_path), MODEL, device=torch.device("cpu"))
+def test_a_conditional_normal_keeps_the_distance_to_the_other_boundary() -> None:
+    rng = np.random.default_rng(1)
+    first, second = (v / np.linalg.norm(v) for v in rng.normal(size=(2, 30)))
+    freed = conditional_normal(first, second)
+    assert abs(freed @ second) < 1e-12 and np.linalg.norm(freed) == pytest.approx(1)
+    assert freed @ first > 0
+    assert np.array_equal(conditional_normal(first, first), first)
+
+
+def test_unit_strength_is_found_and_a_picture_that_falls_apart_is_refused(model: InversionModel) -> None:
+    codes = 0.2 * np.random.default_rng(0).normal(size=(3, N_STYLES, STYLE_DIM)).astype(np.float32)
+    direction = np.random.default_rng(1).normal(size=(N_STYLES, STYLE_DIM)).astype(np.float32)
+
+    def brightness(images: Sequence[Image]) -> np.ndarray:
+        return np.array([image.mean() for image in images])
+
+    bench = EffectBench(model, codes, readers=[])
+    slope = float(
+        np.mean(brightness(bench.render(codes + 0.1 * direction)))
+        - np.mean(brightness(bench.render(codes - 0.1 * direction)))
+    )
+    direction *= np.sign(slope)
+    reader = Reader("b", "Bright", brightness, spread=abs(slope))
+    bench = EffectBench(model, codes, readers=[reader], identity=Identity("colour", _mean_colour))
+    answer = bench.unit_strength(direction, "b", start=0.03)
+    assert answer is not None
+    strength, effect = answer
+    assert effect.changes["b"] == pytest.approx(1.0, abs=0.06) and 0.05 < strength < 0.8
+    assert bench.identity_of((bench.render(codes),)) == pytest.approx(1.0, abs=1e-5)
+    dull = EffectBench(model, codes, readers=[replace(reader, spread=1e6)])
+    assert dull.unit_strength(direction, "b", start=0.03) is None
+
+
+def test_a_probe_reads_a_label_off_pixels_and_a_rule_is_its_own_reader() -> None:
+    rng = np.random.default_rng(0)
+    pictures = [rng.integers(0, 60, (40, 40, 3)).astype(np.uint8) for _ in range(80)]
+    values = np.arange(80) % 2.0
+    for picture, value in zip(pictures, values, strict=True):
+        picture[:, 20:] += np.uint8(40 * value)
+    sex = next(label for label in LABELS if label.name == "sex")
+    reader = make_reader(sex, pictures[:60], values[:60])
+    assert reader is not None
+    guessed = reader.read(pictures[60:])
+    assert np.corrcoef(guessed, values[60:])[0, 1] > 0.8
+    assert make_reader(sex, pictures[:60], np.full(60, np.nan)) is None
+    light = next(label for label in LABELS if label.name == "light")
+    rule = make_reader(light, pictures, values)
+    assert rule is not None and light.of_picture is not None
+    assert rule.read(pictures[:2])[1] == light.of_picture(pictures[1])
+
+
+def test_a_slider_ends_where_the_person_would_be_lost(model: InversionModel) -> None:
+    codes = np.zeros((2, N_STYLES, STYLE_DIM), dtype=np.float32)
+    codes[1] += 0.5
+    direction = make_direction("x", "X", "attribute", vector=np.ones((N_STYLES, STYLE_DIM)), reach=(-3, 3))
+
+    def stranger_beyond_one(images: Sequence[Image]) -> FloatArray:
+        known = [render_codes(model, codes)[k].mean() for k in (0, 1)]
+        rows = [[1.0, 0.0] if min(abs(i.mean() - k) for k in known) < 0.5 else [0.0, 1.0] for i in images]
+        return np.array(rows, dtype=np.float32)
+
+    bench = EffectBench(model, codes, readers=[], identity=Identity("test", stranger_beyond_one))
+    bench.__class__.strangers.fget  # noqa: B018  the property exists
+    limited = edit_directions._while_the_face_stays(direction, bench)
+    assert limited.maximum <= 3 and limited.minimum >= -3
+    free = EffectBench(model, codes, readers=[])
+    assert edit_directions._while_the_face_stays(direction, free) is direction
+    assert math.isnan(free.strangers)
+
+
+def test_facts_survive_the_file_and_old_files_have_none(tmp_path: Path) -> None:
+    vector = np.ones((N_STYLES, STYLE_DIM), dtype=np.float32)
+    facts = DirectionFacts(0.91, 120, 1.0, (("Age", 1.0), ("Glasses", -0.4)), 0.8, 0.1, "judge")
+    first = replace(make_direction("a", "A", "attribute", vector=vector), facts=facts)
+    second = make_direction("b", "B", "pca", vector=vector)
+    save_directions(tmp_path, "m", directions=[first, second], sha256="0")
+    loaded = load_directions(tmp_path, "m", shape=(N_STYLES, STYLE_DIM), sha256="0")
+    assert loaded is not None
+    assert loaded[0].facts == facts == loaded[0].info.facts and loaded[1].facts is None
+
+
+def test_turning_a_slider_round_turns_its_ends_and_changes() -> None:
+    vector = np.ones((2, 3), dtype=np.float32)
+    facts = DirectionFacts(changes=(("Age", -2.0),))
+    direction = replace(make_direction("p", "P", "pca", vector=vector, reach=(-1, 2)), facts=facts)
+    turned = edit_directions._turned(direction)
+    assert (turned.minimum, turned.maximum) == (-2, 1) and turned.facts is not None
+    assert turned.facts.changes == (("Age", 2.0),) and np.array_equal(turned.vector, -vector)
+
+
+def test_sheets_and_table_show_every_direction(tmp_path: Path, model: InversionModel) -> None:
+    vector = 0.1 * np.ones((N_STYLES, STYLE_DIM), dtype=np.float32)
+    facts = DirectionFacts(0.91, 120, 1.0, (("Age", 1.0), ("Glasses", -0.4), ("Light", 0.01)), 0.8, 0.1, "judge")
+    direction = replace(make_direction("a.b", "A", "attribute", vector=vector), facts=facts)
+    codes = np.zeros((2, N_STYLES, STYLE_DIM), dtype=np.float32)
+    sheet = direction_sheet(model, direction, codes)
+    middle = render_codes(model, codes[:1])[0]
+    assert sheet.shape == (2 * 32 + 4, 5 * 32 + 16, 3)
+    assert np.array_equal(sheet[:32, 72:104], middle), "the unchanged face stands in the middle"
+    assert not np.array_equal(sheet[:32, :32], middle)
+    assert [file.name for file in write_sheets(tmp_path / "s", model, [direction], codes=codes)] == ["a.b.png"]
+    text = effects_table("m", [direction, make_direction("c", "C", "sefa", vector=vector)])
+    assert "0.91 of 120" in text and "Age +1.00; Glasses -0.40" in text and "Light" not in text.split("`a.b`")[1]
+    assert "different people: 0.10" in text and "| `c` |" in text
+
+
+def test_without_faces_it_says_so(tmp_path: Path, model: InversionModel, faces: Path) -> None:
     with pytest.raises(UserInputError, match=r"index\.csv"):
         list(find_directions(model, DirectionConfig(tmp_path)))
     (faces / "3.png").unlink()
@@ -73,32 +272,31 @@ def test_without_faces_it_says_so(tmp_path: Path, faces: Path) -> None:
         list(find_directions(model, replace(DirectionConfig(faces), steps=1)))
 
 
-def test_labels_read_what_they_say() -> None:
-    labels = {label.name: label.value for label in edit_directions.LABELS}
+def test_labels_read_the_index() -> None:
+    labels = {label.name: label for label in LABELS}
     picture = np.full((64, 64, 3), 100, dtype=np.uint8)
-    assert labels["light"]({}, picture) == pytest.approx(0)
-    brighter = picture.copy()
-    brighter[:, 32:] = 160
-    assert labels["light"]({}, brighter) > 0.2
-    warm = picture.copy()
-    warm[:, :, 0] = 200
-    assert labels["warmth"]({}, warm) > 0.3
-    corners = picture.copy()
-    corners[:16] = 255
-    assert labels["background"]({}, corners) > labels["background"]({}, picture)
-    teeth = picture.copy()
-    teeth[46:50, 28:36] = 240
-    assert labels["smile"]({}, teeth) > labels["smile"]({}, picture)
-    assert labels["age"]({"photo_year_about": "2020", "birth_year": "1980"}, picture) == 40
-    assert np.isnan(labels["age"]({"photo_year_about": "2020", "birth_year": ""}, picture))
+
+    def value(name: str, **row: str) -> float:
+        return labels[name].value(Face(Path("x"), row), picture)
+
+    assert value("age", photo_year_about="2020", birth_year="1980") == 40
+    assert np.isnan(value("age", photo_year_about="2020", birth_year=""))
+    assert value("sex", sex="Male") == 1 and value("sex", sex="female") == 0
+    assert np.isnan(value("sex", sex="")) and np.isnan(value("sex"))
+    assert value("light") == pytest.approx(0)
 
 
-def test_moving_along_a_found_direction_is_an_edit(tmp_path: Path, faces: Path) -> None:
-    write_tiny_model(tmp_path)
-    model = load_inversion_model(ModelStore(tmp_path, tmp_path), MODEL, device=torch.device("cpu"))
-    *_, result = find_directions(model, DirectionConfig(faces, steps=1, principal=2, per_group=1))
-    assert isinstance(result, FoundDirections)
+def test_moving_along_a_found_direction_is_an_edit(model: InversionModel, faces: Path) -> None:
+    result = _found(model, DirectionConfig(faces, steps=1, principal=2, per_group=1))
     first = result.directions[0]
     code = np.zeros((N_STYLES, STYLE_DIM), dtype=np.float32)
     moved = edit_code(code, result.directions, ((first.name, first.maximum),))
     assert moved == pytest.approx(first.maximum * first.vector)
+
+
+def test_only_a_face_model_gets_labelled_directions(tmp_path: Path, faces: Path) -> None:
+    write_tiny_model(tmp_path, name="restyle_psp.horses", domain="horses")
+    store = ModelStore(tmp_path, tmp_path)
+    horses = load_inversion_model(store, "restyle_psp.horses", device=torch.device("cpu"))
+    result = _found(horses, DirectionConfig(faces, steps=1, principal=2, per_group=1))
+    assert {d.kind for d in result.directions} == {"pca", "sefa"}

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ import torch
 from safetensors import SafetensorError
 
 from desktop_app.core.errors import ResourceError, UserInputError, WeightsError, display_path
-from desktop_app.core.types import DirectionInfo, FloatArray
+from desktop_app.core.types import DirectionFacts, DirectionInfo, FloatArray
 from desktop_app.engine.edit.discover import factorise, modulation_weights
 from desktop_app.engine.networks.stylegan2 import Generator
 from desktop_app.engine.weights.store import DIRECTIONS_ENDING
@@ -51,6 +51,7 @@ class Direction:
         minimum: Strength at the left end, negative.
         maximum: Strength at the right end, positive.
         layers: Rows that it moves.
+        facts: What it was measured to change; None: not measured.
     """
 
     name: str
@@ -60,11 +61,12 @@ class Direction:
     minimum: float
     maximum: float
     layers: tuple[int, ...]
+    facts: DirectionFacts | None = None
 
     @property
     def info(self) -> DirectionInfo:
         """What the window needs to show a slider."""
-        return DirectionInfo(self.name, self.label, self.kind, self.minimum, self.maximum)
+        return DirectionInfo(self.name, self.label, self.kind, self.minimum, self.maximum, self.facts)
 
 
 def edit_code(
@@ -173,6 +175,7 @@ def save_directions(
                 "kind": d.kind,
                 "minimum": d.minimum,
                 "maximum": d.maximum,
+                **({"facts": asdict(d.facts)} if d.facts else {}),
             }
             for d in directions
         ],
@@ -238,10 +241,26 @@ def _checked(entry: dict[str, Any], vector: torch.Tensor, *, shape: tuple[int, i
         raise WeightsError(f"{file.name}: '{name}' is zero or holds values that are no numbers.")
     if entry["kind"] not in KINDS or not minimum < maximum or not math.isfinite(maximum - minimum):
         raise WeightsError(f"{file.name}: kind or range of '{name}' is not usable.")
-    return make_direction(
+    direction = make_direction(
         name,
         str(entry["label"]),
         str(entry["kind"]),
         vector=vector.float().numpy(),
         reach=(minimum, maximum),
+    )
+    return replace(direction, facts=_facts(entry["facts"])) if entry.get("facts") else direction
+
+
+def _facts(saved: dict[str, Any]) -> DirectionFacts:
+    """Facts as they lie in the file."""
+    changes = tuple((str(label), float(value)) for label, value in saved["changes"])
+    accuracy, identity = saved["accuracy"], saved["identity"]
+    return DirectionFacts(
+        accuracy=None if accuracy is None else float(accuracy),
+        faces=int(saved["faces"]),
+        strength=float(saved["strength"]),
+        changes=changes,
+        identity=None if identity is None else float(identity),
+        strangers=float(saved["strangers"]),
+        judge=str(saved["judge"]),
     )
