@@ -59,7 +59,7 @@ def run_directions(args: argparse.Namespace, console: Console) -> dict[str, obje
     if args.sheets and not args.find:
         raise UserInputError("--sheets shows what --find has found.", "Add --find FACES.")
     facts = _find(args, console, services) if args.find else {}
-    elif args.name:
+    if args.name and not args.find:
         _rename(args, services)
     answer = console.drive(edit_photo.run(DirectionsRequest(args.model), services))
     listed = getattr(answer, "directions", ())
@@ -148,7 +148,9 @@ def _rename(args: argparse.Namespace, services: Services) -> None:
         card.folder, card.name, shape=(model.n_styles, model.style_dim), sha256=card.sha256
     )
     if stored is None:
-        raise WeightsError(f"'{card.name}' has no directions of its own yet.", "Find them first: --find FACES.")
+        raise WeightsError(
+            f"'{card.name}' has no directions of its own yet.", "Find them first: --find FACES."
+        )
     named = _named(stored, dict(args.name))
     save_directions(card.folder, card.name, directions=named, sha256=card.sha256)
     write_table(card.folder / f"{card.name}.directions.md", card.name, named)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -42,17 +42,18 @@ MEASURED_CODES = 12
 # Real faces hardly lie further out than this along a principal direction, in standard deviations.
 LARGEST_DEVIATION = 3.5
 # Ends of a labelled slider: at most so many standard deviations of its own property ...
-MOST_UNITS = 3.5
+MOST_UNITS = 2.5
 # ... and the person no nearer to a stranger than to himself.
 LEAST_LIKENESS = 0.5
 # From this change on another property counts as entangled, and a conditional direction has to take
 # at least this share of it away.
 ENTANGLED = 0.4
 LEAST_RELIEF = 0.35
+MOST_LOST_LIKENESS = 0.1
 MOST_CONDITIONAL = 6
-# An unlabelled direction is named after a property that it changes this much, and so much more than others.
-NAMING_CHANGE = 0.5
-NAMING_LEAD = 1.4
+# An unlabelled direction is named after the properties that it changes at least so much.
+NAMING_CHANGE = 0.4
+MOST_NAMED = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +152,7 @@ def find_directions(
 
 def _invert_all(
     model: InversionModel, faces: Sequence[Face], config: DirectionConfig
-) -> Iterator[Progress | FoundDirections]:
+) -> Generator[Progress, None, _Known]:
     codes: list[FloatArray] = []
     pictures: list[Image] = []
     values: list[list[float]] = []
@@ -169,9 +170,7 @@ def _invert_all(
     return _Known(np.concatenate(codes), pictures, np.array(values), measured)
 
 
-def _invert(
-    model: InversionModel, images: Sequence[Image], *, steps: int
-) -> tuple[FloatArray, list[Image]]:
+def _invert(model: InversionModel, images: Sequence[Image], *, steps: int) -> tuple[FloatArray, list[Image]]:
     height, width = model.input_size
     small = np.stack([resized_image(image, width_px=width, height_px=height) for image in images])
     with torch.inference_mode():
@@ -195,7 +194,7 @@ def _bench(model: InversionModel, known: _Known, identity: Identity | None) -> E
 
 def _labelled(
     space: CodeSpace, known: _Known, bench: EffectBench, *, facts: dict[str, float], seed: int
-) -> Iterator[Progress]:
+) -> Generator[Progress, None, list[_Labelled]]:
     """Directions along which a label changes, where held-out people confirm it."""
     rows = space.standardised(known.codes)
     readable_names = {reader.name for reader in bench.readers}
@@ -257,15 +256,25 @@ def _conditional(
     normal = conditional_normal(one.normal, other.normal)
     change = one.effect.changes[other.name]
     tries = (space.move(normal), one.vector - np.float32(change) * other.vector)
-    best: tuple[FloatArray, Effect] | None = None
-    for vector in tries:
-        unit = _unit_move(one.name, vector, bench)
-        if unit and (best is None or abs(unit[1].changes[other.name]) < abs(best[1].changes[other.name])):
-            best = unit
-    if best is None or abs(best[1].changes[other.name]) > (1 - LEAST_RELIEF) * abs(change):
+    units = [unit for vector in tries if (unit := _unit_move(one.name, vector, bench))]
+    good = [unit for unit in units if _is_relief(one, unit[1], other.name)]
+    if not good:
         return None
-    label = f"{one.label} · keeps: {other.label[0].lower()}{other.label[1:]}"
+    best = min(good, key=lambda unit: abs(unit[1].changes[other.name]))
+    label = f"{one.label} · keeps {other.name}"
     return _Labelled(f"{one.name}.keep.{other.name}", label, normal, best[0], one.boundary, best[1])
+
+
+def _is_relief(one: _Labelled, effect: Effect, other: str) -> bool:
+    """Whether a move takes the other change away, brings no larger one, and keeps the person as well."""
+
+    def worst(changes: dict[str, float]) -> float:
+        return max((abs(value) for name, value in changes.items() if name != one.name), default=0.0)
+
+    relieves = abs(effect.changes[other]) <= (1 - LEAST_RELIEF) * abs(one.effect.changes[other])
+    is_worse = worst(effect.changes) > worst(one.effect.changes)
+    loses_face = one.effect.identity - effect.identity > MOST_LOST_LIKENESS  # False where nobody judges
+    return relieves and not is_worse and not loses_face
 
 
 def _direction(one: _Labelled, bench: EffectBench) -> Direction:
@@ -289,7 +298,7 @@ def _principal_slider(principal: PrincipalDirections, number: int) -> Direction:
 
 def _ranged(
     found: Sequence[Direction], model: InversionModel, bench: EffectBench, *, samples: Sequence[FloatArray]
-) -> Iterator[Progress]:
+) -> Generator[Progress, None, list[Direction]]:
     """Directions with slider ends; those that change next to nothing are left out."""
     ranged = []
     for number, direction in enumerate(found):
@@ -325,23 +334,20 @@ def _while_the_face_stays(direction: Direction, bench: EffectBench) -> Direction
 
 
 def _named_by_effect(direction: Direction, bench: EffectBench) -> Direction:
-    """Measured, and named after the property that it changes by far the most, if there is one."""
+    """Measured, and named after the one or two properties that it changes most, if it clearly does."""
+    limit = 1.0 if direction.kind == "pca" else math.inf
     share = 1.0 if direction.kind == "pca" else 0.5
-    strength = share * min(1.0 if direction.kind == "pca" else math.inf, direction.maximum, -direction.minimum)
+    strength = share * min(limit, direction.maximum, -direction.minimum)
     effect = bench.effect(direction.vector, strength)
     facts = bench.facts(effect, strength, accuracy=None, faces=MEASURED_CODES)
     measured = replace(direction, facts=facts)
-    ranked = sorted(effect.changes.items(), key=lambda item: -abs(item[1]))
-    if not ranked or abs(ranked[0][1]) < NAMING_CHANGE:
+    clear = [(label, value) for label, value in facts.changes if abs(value) >= NAMING_CHANGE][:MOST_NAMED]
+    if not clear:
         return measured
-    if len(ranked) > 1 and abs(ranked[0][1]) < NAMING_LEAD * abs(ranked[1][1]):
-        return measured
-    name, change = ranked[0]
-    label = next(reader.label for reader in bench.readers if reader.name == name)
-    return replace(
-        _turned(measured) if change < 0 else measured,
-        label=f"{direction.label}: {label[0].lower()}{label[1:]}",
-    )
+    if clear[0][1] < 0:
+        measured, clear = _turned(measured), [(label, -value) for label, value in clear]
+    words = [("" if value > 0 else "less ") + label[0].lower() + label[1:] for label, value in clear]
+    return replace(measured, label=f"{direction.label}: {', '.join(words)}")
 
 
 def _turned(direction: Direction) -> Direction:

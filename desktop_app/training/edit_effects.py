@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -24,7 +25,8 @@ from desktop_app.training.edit_labels import Label
 READ_PX = 128
 # The probe of a label looks at pictures of this side.
 PROBE_PX = 24
-PROBE_RIDGE = 30.0
+PROBE_RIDGE = 3.0
+LEAST_PROBED = 40
 RENDER_BATCH = 16
 # Search for the strength of one standard deviation.
 UNIT_TOLERANCE = 0.05
@@ -220,20 +222,20 @@ def make_reader(label: Label, pictures: Sequence[Image], values: np.ndarray) -> 
     Returns:
         None when the label does not vary or is hardly known.
     """
+    read: Callable[[Sequence[Image]], np.ndarray]
     if label.of_picture is not None:
-        rule = label.of_picture
-
-        def read(images: Sequence[Image]) -> np.ndarray:
-            return np.array([rule(image) for image in images])
-
+        read = partial(_by_rule, label.of_picture)
     else:
         known = np.isfinite(values)
-        if known.sum() < 40:
+        if known.sum() < LEAST_PROBED:
             return None
-        pixels = _pixels([pictures[k] for k in np.flatnonzero(known)])
-        read = _probe(pixels, values[known])
+        read = _probe(_pixels([pictures[int(k)] for k in np.flatnonzero(known)]), values[known])
     spread = float(np.std(read(pictures)))
     return Reader(label.name, label.label, read, spread) if spread > 1e-6 else None
+
+
+def _by_rule(rule: Callable[[Image], float], images: Sequence[Image]) -> np.ndarray:
+    return np.array([rule(image) for image in images])
 
 
 def _probe(pixels: np.ndarray, values: np.ndarray) -> Callable[[Sequence[Image]], np.ndarray]:
@@ -241,7 +243,7 @@ def _probe(pixels: np.ndarray, values: np.ndarray) -> Callable[[Sequence[Image]]
     mean = pixels.mean(axis=0)
     centred = pixels - mean
     gram = centred @ centred.T
-    ridge = PROBE_RIDGE * float(np.trace(gram)) / len(gram) / 10
+    ridge = PROBE_RIDGE * float(np.trace(gram)) / len(gram)
     weights = centred.T @ np.linalg.solve(gram + ridge * np.eye(len(gram)), values - values.mean())
 
     def read(images: Sequence[Image]) -> np.ndarray:

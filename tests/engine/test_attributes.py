@@ -75,4 +75,6 @@ def test_rules_read_large_and_small_pictures_alike() -> None:
     small = np.kron(rng.integers(40, 220, (16, 16, 3)), np.ones((8, 8, 1))).astype(np.uint8)
     large = np.kron(small, np.ones((2, 2, 1))).astype(np.uint8)
     for one in ATTRIBUTES:
-        assert one.value(large) == pytest.approx(one.value(small), abs=0.03 + 0.05 * abs(one.value(small))), one.name
+        assert one.value(large) == pytest.approx(one.value(small), abs=0.03 + 0.05 * abs(one.value(small))), (
+            one.name
+        )

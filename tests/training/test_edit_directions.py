@@ -48,6 +48,15 @@ def faces(tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.fixture(autouse=True)
+def few_labels(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Five labels on four faces are enough here."""
+    few = tuple(one for one in LABELS if one.name in ("sex", "age", "light", "brightness", "warmth"))
+    monkeypatch.setattr(edit_directions, "LABELS", few)
+    monkeypatch.setattr(edit_directions, "MEASURED_CODES", 4)
+    monkeypatch.setattr(edit_directions, "CALIBRATION_CODES", 2)
+
+
 @pytest.fixture
 def model(tmp_path: Path) -> InversionModel:
     write_tiny_model(tmp_path)
@@ -213,19 +222,64 @@ def test_a_slider_ends_where_the_person_would_be_lost(model: InversionModel) -> 
     codes = np.zeros((2, N_STYLES, STYLE_DIM), dtype=np.float32)
     codes[1] += 0.5
     direction = make_direction("x", "X", "attribute", vector=np.ones((N_STYLES, STYLE_DIM)), reach=(-3, 3))
+    plain = render_codes(model, codes)
+    reach = {end: [i.mean() for i in render_codes(model, codes + np.float32(end))] for end in (-3, 3)}
 
-    def stranger_beyond_one(images: Sequence[Image]) -> FloatArray:
-        known = [render_codes(model, codes)[k].mean() for k in (0, 1)]
-        rows = [[1.0, 0.0] if min(abs(i.mean() - k) for k in known) < 0.5 else [0.0, 1.0] for i in images]
+    def far_right_is_another(images: Sequence[Image]) -> FloatArray:
+        lost = [abs(i.mean() - m) < 0.01 for i, m in zip(images, reach[3], strict=True)]
+        mine = [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]]
+        rows = [[0.0, 0.0, 1.0] if is_lost else mine[k] for k, is_lost in enumerate(lost)]
         return np.array(rows, dtype=np.float32)
 
-    bench = EffectBench(model, codes, readers=[], identity=Identity("test", stranger_beyond_one))
-    bench.__class__.strangers.fget  # noqa: B018  the property exists
+    assert abs(plain[0].mean() - reach[3][0]) > 0.01
+    bench = EffectBench(model, codes, readers=[], identity=Identity("test", far_right_is_another))
     limited = edit_directions._while_the_face_stays(direction, bench)
-    assert limited.maximum <= 3 and limited.minimum >= -3
+    assert limited.minimum == -3 and limited.maximum == pytest.approx(3 * 0.82, abs=0.05)
     free = EffectBench(model, codes, readers=[])
     assert edit_directions._while_the_face_stays(direction, free) is direction
     assert math.isnan(free.strangers)
+
+
+def test_a_conditional_direction_must_be_a_relief() -> None:
+    def labelled(changes: dict[str, float], identity: float) -> edit_directions._Labelled:
+        effect = edit_directions.Effect(changes, identity, 0.1)
+        vector = np.ones((1, 1), dtype=np.float32)
+        boundary = edit_directions.Boundary(np.ones(1), 0.9, 50)
+        return edit_directions._Labelled("a", "A", np.ones(1), vector, boundary, effect)
+
+    one = labelled({"a": 1.0, "b": 0.8, "c": 0.1}, 0.9)
+
+    def is_relief(identity: float = 0.9, **changes: float) -> bool:
+        return edit_directions._is_relief(one, edit_directions.Effect(changes, identity, 0.1), "b")
+
+    assert is_relief(a=1.0, b=0.2, c=0.3)
+    assert not is_relief(a=1.0, b=0.7, c=0.1), "it takes too little away"
+    assert not is_relief(a=1.0, b=0.1, c=0.9), "it brings another change"
+    assert not is_relief(0.5, a=1.0, b=0.1, c=0.1), "it loses the person"
+    assert is_relief(math.nan, a=1.0, b=0.1, c=0.1), "nobody judges"
+
+
+def test_an_unlabelled_direction_is_named_after_what_it_clearly_changes(model: InversionModel) -> None:
+    codes = np.zeros((2, N_STYLES, STYLE_DIM), dtype=np.float32)
+    vector = 0.3 * np.random.default_rng(2).normal(size=(N_STYLES, STYLE_DIM)).astype(np.float32)
+    plain = make_direction("pca.1", "Principal direction 1", "pca", vector=vector, reach=(-2, 1))
+
+    def read(images: Sequence[Image]) -> np.ndarray:
+        return np.array([float(image.mean()) for image in images])
+
+    change = float(
+        (read(render_codes(model, codes + vector)) - read(render_codes(model, codes - vector))).mean()
+    )
+    dark = Reader("dark", "Dark", lambda images: -np.sign(change) * read(images), spread=abs(change) / 2)
+    named = edit_directions._named_by_effect(plain, EffectBench(model, codes, readers=[dark]))
+    assert named.label == "Principal direction 1: dark" and named.facts is not None
+    assert named.facts.changes[0][1] == pytest.approx(1.0, abs=0.02)
+    assert (named.minimum, named.maximum) == (-1, 2) and np.array_equal(named.vector, -vector)
+    weak = Reader("dark", "Dark", read, spread=10 * abs(change))
+    assert (
+        edit_directions._named_by_effect(plain, EffectBench(model, codes, readers=[weak])).label
+        == plain.label
+    )
 
 
 def test_facts_survive_the_file_and_old_files_have_none(tmp_path: Path) -> None:
@@ -250,7 +304,9 @@ def test_turning_a_slider_round_turns_its_ends_and_changes() -> None:
 
 def test_sheets_and_table_show_every_direction(tmp_path: Path, model: InversionModel) -> None:
     vector = 0.1 * np.ones((N_STYLES, STYLE_DIM), dtype=np.float32)
-    facts = DirectionFacts(0.91, 120, 1.0, (("Age", 1.0), ("Glasses", -0.4), ("Light", 0.01)), 0.8, 0.1, "judge")
+    facts = DirectionFacts(
+        0.91, 120, 1.0, (("Age", 1.0), ("Glasses", -0.4), ("Light", 0.01)), 0.8, 0.1, "judge"
+    )
     direction = replace(make_direction("a.b", "A", "attribute", vector=vector), facts=facts)
     codes = np.zeros((2, N_STYLES, STYLE_DIM), dtype=np.float32)
     sheet = direction_sheet(model, direction, codes)
@@ -258,9 +314,13 @@ def test_sheets_and_table_show_every_direction(tmp_path: Path, model: InversionM
     assert sheet.shape == (2 * 32 + 4, 5 * 32 + 16, 3)
     assert np.array_equal(sheet[:32, 72:104], middle), "the unchanged face stands in the middle"
     assert not np.array_equal(sheet[:32, :32], middle)
-    assert [file.name for file in write_sheets(tmp_path / "s", model, [direction], codes=codes)] == ["a.b.png"]
+    assert [file.name for file in write_sheets(tmp_path / "s", model, [direction], codes=codes)] == [
+        "a.b.png"
+    ]
     text = effects_table("m", [direction, make_direction("c", "C", "sefa", vector=vector)])
-    assert "0.91 of 120" in text and "Age +1.00; Glasses -0.40" in text and "Light" not in text.split("`a.b`")[1]
+    assert (
+        "0.91 of 120" in text and "Age +1.00; Glasses -0.40" in text and "Light" not in text.split("`a.b`")[1]
+    )
     assert "different people: 0.10" in text and "| `c` |" in text
 
 

@@ -10,6 +10,9 @@ from ui.widgets.centred_slider import CentredSlider
 from ui.widgets.controls import column, label, row
 
 _POSITIONS = 100
+# Changes of other properties, in standard deviations: named below the slider, listed in its tooltip.
+_CLEAR_CHANGE, _LEAST_CHANGE = 0.3, 0.1
+_MOST_NAMED, _MOST_LISTED = 2, 6
 
 
 class DirectionSlider(QWidget):
@@ -63,16 +66,56 @@ class DirectionSlider(QWidget):
         self._slider.setRange(low, high)
         self._slider.setPageStep(10)
         self._slider.setAccessibleName(self.direction.label)
-        self._slider.setToolTip(
-            self.tr("{} ({}). Double-click to reset.").format(self.direction.label, self.direction.name)
-        )
+        self.setToolTip(self._tip())
         self._slider.installEventFilter(self)
-        head = row(label(self.direction.label), None, self._value)
+        name = label(self.direction.label, wraps=True)
+        head = row(name, self._value)
+        head.setStretch(0, 1)
         box = column(spacing=0)
         box.addLayout(head)
         box.addWidget(self._slider)
+        also = self._also_changes()
+        if also:
+            note = label(self.tr("also changes {}").format(also), role="muted", wraps=True)
+            box.addWidget(note)
         self.setLayout(box)
         self._show_value()
+
+    def _also_changes(self) -> str:
+        """The properties that clearly change besides its own, lower case; empty: none, or not measured."""
+        facts = self.direction.facts
+        if facts is None or facts.accuracy is None:
+            return ""
+        own = self.direction.label.partition(" · ")[0]
+        named = [name for name, value in facts.changes if name != own and abs(value) >= _CLEAR_CHANGE]
+        return ", ".join(_in_sentence(name) for name in named[:_MOST_NAMED])
+
+    def _tip(self) -> str:
+        """Name, range, and what was measured of the direction."""
+        one = self.direction
+        lines = [
+            self.tr("{} ({}), {:+.1f} to {:+.1f}. Double-click to reset.").format(
+                one.label, one.name, one.minimum, one.maximum
+            )
+        ]
+        facts = one.facts
+        if facts is None:
+            return lines[0]
+        if facts.accuracy is not None:
+            text = self.tr("Tells {:.0%} of {} faces of other people apart rightly.")
+            lines.append(text.format(facts.accuracy, facts.faces))
+        shown = [(name, value) for name, value in facts.changes if abs(value) >= _LEAST_CHANGE]
+        if shown:
+            lines.append(
+                self.tr("At strength {:g} it changes, in standard deviations between faces:").format(
+                    facts.strength
+                )
+            )
+            lines += [f"    {value:+.1f}  {name}" for name, value in shown[:_MOST_LISTED]]
+        if facts.identity is not None:
+            text = self.tr("Likeness to the unchanged face there: {:.2f} (different people: {:.2f}).")
+            lines.append(text.format(facts.identity, facts.strangers))
+        return "\n".join(lines)
 
     def _show_value(self) -> None:
         self._value.setText(f"{self.strength:+.1f}" if self._slider.value() else "0")
@@ -95,3 +138,8 @@ class DirectionSlider(QWidget):
             event.ignore()
             return True
         return super().eventFilter(watched, event)
+
+
+def _in_sentence(label: str) -> str:
+    """A property's label with a small first letter."""
+    return label[:1].lower() + label[1:]

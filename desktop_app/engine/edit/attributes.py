@@ -14,7 +14,6 @@ import numpy.typing as npt
 
 from desktop_app.core.types import Image
 
-
 _READ_PX = 128
 
 
