@@ -27,6 +27,7 @@ from desktop_app.training.run_folder import Pace
 
 OFFSET = 3.0  # the mapping network ends in a leaky ReLU: codes lie mostly on its straight side
 REMAINDER_STD = 1.0  # what a row keeps for itself is scaled to at most this in each direction
+SMALLEST_AXIS = 0.03  # of a row's largest: axes that move nothing must not need huge codes
 R1_EVERY = 8
 
 
@@ -144,7 +145,7 @@ def _row_basis(row: Tensor, single: Tensor) -> Tensor:
     left, values, right = torch.linalg.svd(fit)
     remainder = (row - single @ fit.T) @ left  # in the directions of the left singular vectors
     own = remainder.square().mean(dim=0).sqrt() / REMAINDER_STD
-    floor = float(values[0]) * 1e-3
+    floor = float(values[0]) * SMALLEST_AXIS
     return left @ torch.diag(torch.maximum(values, own).clamp_min(floor)) @ right
 
 

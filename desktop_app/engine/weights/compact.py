@@ -1,8 +1,9 @@
-"""Weights in one byte each: integers of 8 bits and one scale for every output channel.
+"""Kernels in one byte a weight: integers of 8 bits and one scale for every output channel.
 
 Symmetric rounding to nearest (Jacob et al., 2018, without their activation part): networks are expanded
 when they are read and compute as before. Measured on the built-in face encoder the pictures move by less
-than the last digit that its card shows.
+than the last digit that its card shows. Matrices stay in half precision: those that end an encoder's rows
+take differences of large numbers, and rounding them to 127 levels made the error six times as large.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ SMALLEST = 2_048  # numbers; smaller tensors stay in half precision
 
 
 def pack(tensors: dict[str, Tensor], *, prefix: str = "") -> dict[str, Tensor]:
-    """Matrices and kernels below a prefix as 8-bit integers, other floats in half precision.
+    """Kernels below a prefix as 8-bit integers, other floats in half precision.
 
     Args:
         tensors: A state dict.
@@ -28,7 +29,7 @@ def pack(tensors: dict[str, Tensor], *, prefix: str = "") -> dict[str, Tensor]:
     for key, value in tensors.items():
         if not value.is_floating_point():
             packed[key] = value
-        elif key.startswith(prefix) and value.dim() in (2, 4) and value.numel() >= SMALLEST:
+        elif key.startswith(prefix) and value.dim() == 4 and value.numel() >= SMALLEST:
             flat = value.detach().float().flatten(1)
             scale = (flat.abs().amax(dim=1) / LEVELS).clamp_min(1e-7).half()
             levels = (flat / scale.float()[:, None]).round().clamp(-LEVELS, LEVELS)
