@@ -25,6 +25,7 @@ STEPS = 5
 SAMPLES = 64
 SAMPLE_COLUMNS = 16
 SHOWN_PX = 128
+JPEG_QUALITY = 92
 
 
 def free_files(data: Path, split: str) -> set[str]:
@@ -44,7 +45,7 @@ def free_files(data: Path, split: str) -> set[str]:
 def write_card_pictures(
     model: FaceAutoencoder, pictures: AlignedPictures, data: Path, target: Path, *, draws: bool
 ) -> list[Path]:
-    """Write `<target>.steps.png`, `.worst.png` and, when the mapping network draws, `.samples.png`.
+    """Write `<target>.steps.jpg`, `.worst.jpg` and, when the mapping network draws, `.samples.jpg`.
 
     Args:
         model: As it is stored.
@@ -64,12 +65,12 @@ def write_card_pictures(
         first = list(range(PEOPLE))
         worst = order.flip(0)[:PEOPLE].tolist()
         for name, chosen in (("steps", first), ("worst", worst)):
-            file = target.with_name(f"{target.name}.{name}.png")
+            file = target.with_name(f"{target.name}.{name}.jpg")
             _write(_step_rows(model, photos[chosen], twins[chosen]), file)
             files.append(file)
     if draws:
         faces = random_faces(model.generator, SAMPLES)
-        file = target.with_name(f"{target.name}.samples.png")
+        file = target.with_name(f"{target.name}.samples.jpg")
         _write(list(torch.split(faces, SAMPLE_COLUMNS)), file)
         files.append(file)
     return files
@@ -87,4 +88,4 @@ def _write(rows: list[Tensor], file: Path) -> None:
         np.concatenate([tensor_to_image(y) for y in F.interpolate(row, size=SHOWN_PX, mode="area")], axis=1)
         for row in rows
     ]
-    PillowImage.fromarray(np.concatenate(lines, axis=0)).save(file, optimize=True)
+    PillowImage.fromarray(np.concatenate(lines, axis=0)).save(file, quality=JPEG_QUALITY)

@@ -362,12 +362,12 @@ def test_a_card_shows_only_pictures_that_are_free(tmp_path: Path, squares: Path)
     model = _model()
     target = tmp_path / "m.test"
     files = write_card_pictures(model, pictures, squares, target, draws=True)
-    assert [file.name for file in files] == ["m.test.steps.png", "m.test.worst.png", "m.test.samples.png"]
+    assert [file.name for file in files] == ["m.test.steps.jpg", "m.test.worst.jpg", "m.test.samples.jpg"]
     with PillowImage.open(files[0]) as sheet:
         assert sheet.size == (8 * 128, 6 * 128)
         first = np.asarray(sheet.crop((0, 0, 128, 128))).astype(float).mean(axis=(0, 1))
     expected = (pictures.fixed(1)[0].mean(dim=(1, 2)) + 1) * 127.5
-    assert np.abs(first - expected.numpy()).max() < 2, "the photo stands above its steps"
+    assert np.abs(first - expected.numpy()).max() < 3, "the photo stands above its steps"
     (squares / "index.csv").write_text("\n".join(lines).replace("CC0", "CC-BY"), encoding="utf-8")
     assert not write_card_pictures(model, pictures, squares, target, draws=False)
 

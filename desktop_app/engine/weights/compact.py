@@ -15,6 +15,7 @@ from desktop_app.core.errors import WeightsError
 
 SCALE_ENDING = ".scale8"
 LEVELS = 127
+KERNEL_DIMS = (4, 5)  # (out, in, k, k), and modulated ones with a leading axis of one
 SMALLEST = 2_048  # numbers; smaller tensors stay in half precision
 
 
@@ -29,11 +30,12 @@ def pack(tensors: dict[str, Tensor], *, prefix: str = "") -> dict[str, Tensor]:
     for key, value in tensors.items():
         if not value.is_floating_point():
             packed[key] = value
-        elif key.startswith(prefix) and value.dim() == 4 and value.numel() >= SMALLEST:
-            flat = value.detach().float().flatten(1)
-            scale = (flat.abs().amax(dim=1) / LEVELS).clamp_min(1e-7).half()
-            levels = (flat / scale.float()[:, None]).round().clamp(-LEVELS, LEVELS)
-            packed[key] = levels.to(torch.int8).view(value.shape)
+        elif key.startswith(prefix) and value.dim() in KERNEL_DIMS and value.numel() >= SMALLEST:
+            kernel = value.detach().float()
+            axes = [axis for axis in range(value.dim()) if axis != value.dim() - KERNEL_DIMS[0]]
+            scale = (kernel.abs().amax(dim=axes) / LEVELS).clamp_min(1e-7).half()
+            levels = (kernel / _along(scale, kernel)).round().clamp(-LEVELS, LEVELS)
+            packed[key] = levels.to(torch.int8)
             packed[key + SCALE_ENDING] = scale
         else:
             packed[key] = value.detach().half()
@@ -53,7 +55,13 @@ def unpack(tensors: dict[str, Tensor], *, what: str) -> dict[str, Tensor]:
     for name in names:
         key = name.removesuffix(SCALE_ENDING)
         levels, scale = whole.get(key), tensors[name]
-        if levels is None or levels.dtype is not torch.int8 or scale.shape != levels.shape[:1]:
+        is_packed = levels is not None and levels.dtype is torch.int8 and levels.dim() in KERNEL_DIMS
+        if levels is None or not is_packed or scale.shape != levels.shape[levels.dim() - 4 :][:1]:
             raise WeightsError(f"The weights of {what} hold a scale that does not fit: {name}.")
-        whole[key] = levels.float() * scale.float().view(-1, *[1] * (levels.dim() - 1))
+        whole[key] = levels.float() * _along(scale, levels)
     return whole
+
+
+def _along(scale: Tensor, kernel: Tensor) -> Tensor:
+    """A scale in the shape that multiplies the output channels of a kernel."""
+    return scale.float().view(*[1] * (kernel.dim() - KERNEL_DIMS[0]), -1, 1, 1, 1)
