@@ -3,8 +3,7 @@
 The encoder has the layout of a ReStyle encoder from the start (photo and current estimate, residual
 to the present code), so that the same network can be refined by `training/restyle.py` once the
 generator stands still. Stage one fits encoder and generator to reconstruct; stage two adds a
-discriminator with feature matching (Larsen et al., 2016; Wang et al., 2018) and an R1 penalty
-(Mescheder et al., 2018).
+discriminator (`adversary`).
 """
 
 from __future__ import annotations
@@ -20,10 +19,10 @@ import torch
 from torch import Tensor, nn
 
 from desktop_app.core.types import Progress
-from desktop_app.engine.networks.discriminator import Discriminator
 from desktop_app.engine.networks.restyle_encoders import EncoderShape, GradualStyleBlock, create_encoder
 from desktop_app.engine.networks.stylegan2 import Generator, style_count
 from desktop_app.engine.weights.store import ModelStore, load_strict
+from desktop_app.training.adversary import Adversary, AdversaryWeights, usual_r1
 from desktop_app.training.faces import AlignedPictures, Jitter
 from desktop_app.training.inversion_losses import per_image_l2, reconstruction_loss
 from desktop_app.training.muon import Muon, suits_muon
@@ -34,6 +33,7 @@ EVALUATE_EVERY = 16_000  # images
 CHECKPOINT_EVERY = 2_000  # images
 AVERAGE_EVERY = 32  # iterations between renewals of the average image
 SHEET_FACES = 8
+LEARNS_FIRST = 2_000  # images of the second stage until its terms have their full weight
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,9 @@ class GeneratorConfig:
         code_penalty: Weight of the mean squared code residual.
         adversarial: Weight of the adversarial term.
         matching: Weight of feature matching.
-        r1: R1 weight, applied every 16 iterations.
+        r1: R1 weight, applied every 16 iterations; 0: by size and batch (`adversary.usual_r1`).
+        mixing: Share of iterations of the second stage that judge pictures of mixed codes, too.
+        adapts: Whether the discriminator's pictures are augmented adaptively.
         ema_images: Half-life of the averaged weights, in images.
         muon: Whether matrices are moved by Muon; the rest always by Adam.
         texture: Weight of the term that asks for as much fine detail as the photo has.
@@ -96,7 +98,9 @@ class GeneratorConfig:
     code_penalty: float = 1e-3
     adversarial: float = 0.02
     matching: float = 0.5
-    r1: float = 1.0
+    r1: float = 0.0
+    mixing: float = 0.5
+    adapts: bool = True
     ema_images: float = 4_000.0
     muon: bool = True
     texture: float = 0.0
@@ -114,6 +118,11 @@ class GeneratorConfig:
             units=tuple(self.encoder_units),
             input_px=min(self.encoder_px, self.size),
         )
+
+    def adversary(self) -> AdversaryWeights:
+        """Weights of the second stage."""
+        r1 = self.r1 or usual_r1(self.size, self.batch)
+        return AdversaryWeights(self.adversarial, self.matching, r1, self.mixing, self.adapts)
 
     def widths(self) -> dict[int, int]:
         """Feature maps by resolution, up to the size."""
@@ -229,12 +238,14 @@ class GeneratorTraining:
         self.model = FaceAutoencoder(config)
         self.model.dtype = training_dtype(config.precision)
         self.average = copy.deepcopy(self.model).requires_grad_(False)
-        self.discriminator = Discriminator(config.size, {k: v // 2 for k, v in config.widths().items()})
         self.optimisers = _optimisers(self.model, config)
-        self.d_optimiser = torch.optim.Adam(
-            self.discriminator.parameters(), lr=1e-3, betas=(0.0, 0.99), fused=True
-        )
         self.random = torch.Generator().manual_seed(config.seed)
+        self.adversary = Adversary(
+            config.size,
+            {k: max(v // 2, 4) for k, v in config.widths().items()},
+            weights=config.adversary(),
+            random=self.random,
+        )
         self.seen = 0
         self.iteration = 0
         self.jitter = Jitter()
@@ -280,8 +291,11 @@ class GeneratorTraining:
         stats = {"depth": float(depth), "l2": per_image_l2(y_hat.detach(), target).mean().item()}
         total = loss + self.config.code_penalty * (w_plus - self.model.w_avg).square().mean()
         if sharpening:
-            extra, extra_stats = self._sharpening_terms(target, y_hat)
-            total = total + extra
+            extra, extra_stats = self.adversary.generator_terms(
+                target, y_hat, codes=w_plus, decode=self.model.decode
+            )
+            # the discriminator learns first
+            total = total + min(1.0, (self.seen - self.config.images) / LEARNS_FIRST) * extra
             stats.update(extra_stats)
         for optimiser in self.optimisers:
             optimiser.zero_grad(set_to_none=True)
@@ -290,7 +304,7 @@ class GeneratorTraining:
         for optimiser in self.optimisers:
             optimiser.step()
         if sharpening:
-            stats["d_loss"] = self._train_discriminator(target, y_hat.detach())
+            stats.update(self.adversary.learn(target, y_hat.detach()))
         self._follow(w_plus.detach())
         self._state = (x, y_hat.detach(), w_plus.detach(), depth)
         return {"loss": loss.item(), **stats}
@@ -334,39 +348,6 @@ class GeneratorTraining:
             sources = [p for p in self.model.state_dict().values() if p.is_floating_point()]
             torch._foreach_lerp_(targets, sources, 1.0 - keep)
 
-    def _sharpening_terms(self, x: Tensor, y_hat: Tensor) -> tuple[Tensor, dict[str, float]]:
-        self.discriminator.requires_grad_(False)
-        with torch.no_grad():
-            _, real_features = self.discriminator(x)
-        score, features = self.discriminator(y_hat)
-        matching = sum(
-            (
-                (f - r).abs().mean() / r.abs().mean().clamp_min(1e-3)
-                for f, r in zip(features, real_features, strict=True)
-            ),
-            start=torch.zeros(()),
-        ) / len(features)
-        adversarial = nn.functional.softplus(-score).mean()
-        weight = min(1.0, (self.seen - self.config.images) / 2_000)  # the discriminator learns first
-        extra = weight * (self.config.adversarial * adversarial + self.config.matching * matching)
-        return extra, {"matching": matching.item(), "adversarial": adversarial.item()}
-
-    def _train_discriminator(self, x: Tensor, y_hat: Tensor) -> float:
-        self.discriminator.requires_grad_(True)
-        penalise = self.iteration % 16 == 0
-        real = x.clone().requires_grad_(penalise)
-        real_score, _ = self.discriminator(real)
-        fake_score, _ = self.discriminator(y_hat)
-        loss = nn.functional.softplus(-real_score).mean() + nn.functional.softplus(fake_score).mean()
-        total = loss
-        if penalise:
-            (slope,) = torch.autograd.grad(real_score.sum(), real, create_graph=True)
-            total = loss + 0.5 * self.config.r1 * 16 * slope.square().sum(dim=(1, 2, 3)).mean()
-        self.d_optimiser.zero_grad(set_to_none=True)
-        total.backward()
-        self.d_optimiser.step()
-        return loss.item()
-
     def evaluate(self) -> None:
         """L2 of five steps on held-out people with the averaged weights, and a picture sheet."""
         errors, _ = step_errors(self.average, self.held_out, 5, targets=self.held_out_targets)
@@ -389,10 +370,9 @@ class GeneratorTraining:
                 "iteration": self.iteration,
                 "model": self.model.state_dict(),
                 "average": self.average.state_dict(),
-                "discriminator": self.discriminator.state_dict(),
+                "adversary": self.adversary.state(),
                 "optimisers": [optimiser.state_dict() for optimiser in self.optimisers],
                 "is_grown": self.is_grown,
-                "d_optimiser": self.d_optimiser.state_dict(),
                 "random": self.random.get_state(),
                 "torch_random": torch.get_rng_state(),
                 "state": list(self._state) if self._state else None,
@@ -431,11 +411,10 @@ class GeneratorTraining:
         self.seen, self.iteration = saved["seen"], saved["iteration"]
         self.model.load_state_dict(saved["model"])
         self.average.load_state_dict(saved["average"])
-        self.discriminator.load_state_dict(saved["discriminator"])
         for optimiser, state in zip(self.optimisers, saved["optimisers"], strict=True):
             optimiser.load_state_dict(state)
         self.is_grown = saved["is_grown"]
-        self.d_optimiser.load_state_dict(saved["d_optimiser"])
+        self.adversary.restore(saved.get("adversary"))
         self.random.set_state(saved["random"])
         torch.set_rng_state(saved["torch_random"])
         if saved["state"] is not None:
