@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from desktop_app.cli import train_face_commands, tune_commands
+from desktop_app.cli import checkpoint_commands, train_face_commands, tune_commands
 from desktop_app.cli.console import Console
 from desktop_app.cli.numbers import decimal_number, whole_number
 from desktop_app.core.errors import UserInputError
@@ -35,6 +35,7 @@ def register(subparsers: _Subparsers) -> None:
     _add_contrastive(kinds)
     train_face_commands.add_parsers(kinds)
     tune_commands.add_parser(kinds)
+    checkpoint_commands.add_parser(kinds)
 
 
 def train_contrastive(args: argparse.Namespace, console: Console) -> dict[str, object]:

@@ -23,6 +23,7 @@ from desktop_app.engine.networks.restyle_encoders import EncoderShape, GradualSt
 from desktop_app.engine.networks.stylegan2 import Generator, style_count
 from desktop_app.engine.weights.store import ModelStore, load_strict
 from desktop_app.training.adversary import Adversary, AdversaryWeights, usual_r1
+from desktop_app.training.checkpoint_parts import is_thin, reseeded, warmth
 from desktop_app.training.faces import AlignedPictures, Jitter
 from desktop_app.training.inversion_losses import per_image_l2, reconstruction_loss
 from desktop_app.training.muon import Muon, suits_muon
@@ -248,6 +249,7 @@ class GeneratorTraining:
         )
         self.seen = 0
         self.iteration = 0
+        self._fresh_since = 0  # images at which the optimisers started
         self.jitter = Jitter()
         self.is_grown = False
         self._encode = torch.compile(self.model.encode) if compile_networks else self.model.encode
@@ -333,7 +335,8 @@ class GeneratorTraining:
             rate = config.rate * cosine_rate(
                 self.seen / config.images, floor=config.sharpen_rate / config.rate
             )
-            rate *= min(1.0, (self.seen + config.batch) / 1_000)
+        if not sharpening or self._fresh_since:
+            rate *= warmth(self.seen, self._fresh_since, config.batch)
         for optimiser in self.optimisers:
             for group in optimiser.param_groups:
                 group["lr"] = rate * group["factor"]
@@ -373,6 +376,7 @@ class GeneratorTraining:
                 "adversary": self.adversary.state(),
                 "optimisers": [optimiser.state_dict() for optimiser in self.optimisers],
                 "is_grown": self.is_grown,
+                "fresh_since": self._fresh_since,
                 "random": self.random.get_state(),
                 "torch_random": torch.get_rng_state(),
                 "state": list(self._state) if self._state else None,
@@ -411,10 +415,15 @@ class GeneratorTraining:
         self.seen, self.iteration = saved["seen"], saved["iteration"]
         self.model.load_state_dict(saved["model"])
         self.average.load_state_dict(saved["average"])
-        for optimiser, state in zip(self.optimisers, saved["optimisers"], strict=True):
-            optimiser.load_state_dict(state)
         self.is_grown = saved["is_grown"]
         self.adversary.restore(saved.get("adversary"))
+        self._fresh_since = saved.get("fresh_since", 0)
+        if is_thin(saved):
+            self._fresh_since = self.seen
+            reseeded(self.random, self.config.seed, self.seen)
+            return True
+        for optimiser, state in zip(self.optimisers, saved["optimisers"], strict=True):
+            optimiser.load_state_dict(state)
         self.random.set_state(saved["random"])
         torch.set_rng_state(saved["torch_random"])
         if saved["state"] is not None:

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from desktop_app.core.errors import UserInputError
 from desktop_app.core.types import Progress
+from desktop_app.training.checkpoint_parts import is_thin, reseeded, warmth
 from desktop_app.training.faces import AlignedPictures, Jitter
 from desktop_app.training.generator import (
     FaceAutoencoder,
@@ -129,6 +130,7 @@ class RestyleTraining:
         self.game = LatentGame(self.model.generator, self.random) if config.kind is Kind.E4E else None
         self.similarity = similarity
         self.done = 0
+        self._fresh_since = 0  # passes at which the optimiser started
         self.jitter = Jitter()
         self._start_image, _ = self.model.start(1)
         self._encode = torch.compile(self.model.encode) if compile_networks else self.model.encode
@@ -152,7 +154,7 @@ class RestyleTraining:
 
     def _batch(self) -> dict[str, float]:
         for group in self.optimiser.param_groups:
-            warm = min(1.0, (self.done + 1) / 1_000)
+            warm = warmth(self.done, self._fresh_since, 1)
             group["lr"] = self.config.rate * warm * cosine_rate(self.done / self.config.passes)
         x, target = self.train_set.pairs(self.config.batch, self.jitter, self.random)
         y_hat = self._start_image.expand_as(x)
@@ -226,6 +228,7 @@ class RestyleTraining:
                 "average": self.average.state_dict(),
                 "optimiser": self.optimiser.state_dict(),
                 "random": self.random.get_state(),
+                "fresh_since": self._fresh_since,
                 "game": self.game.state() if self.game is not None else None,
             }
         )
@@ -238,6 +241,11 @@ class RestyleTraining:
         self.done = saved["done"]
         self.model.load_state_dict(saved["model"])
         self.average.load_state_dict(saved["average"])
+        self._fresh_since = saved.get("fresh_since", 0)
+        if is_thin(saved):
+            self._fresh_since = self.done
+            reseeded(self.random, self.config.seed, self.done)
+            return True
         self.optimiser.load_state_dict(saved["optimiser"])
         self.random.set_state(saved["random"])
         if self.game is not None:

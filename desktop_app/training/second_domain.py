@@ -19,6 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from desktop_app.core.types import Progress
+from desktop_app.training.checkpoint_parts import is_thin, reseeded
 from desktop_app.training.faces import AlignedPictures, split_twins
 from desktop_app.training.generator import crosses
 from desktop_app.training.inversion_losses import band_energy, per_image_l2, reconstruction_loss
@@ -187,9 +188,12 @@ class SecondDomainTraining:
         saved = self.run.load()
         if saved is None:
             return False
-        self.seen, self.codes = saved["seen"], saved["codes"]
+        self.seen, self.codes = saved["seen"], saved.get("codes")
         self.model.load_state_dict(saved["model"])
         self.average.load_state_dict(saved["average"])
+        if is_thin(saved):
+            reseeded(self.random, self.config.seed, self.seen)
+            return True
         self.optimiser.load_state_dict(saved["optimiser"])
         self.random.set_state(saved["random"])
         return True
