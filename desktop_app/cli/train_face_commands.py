@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from desktop_app.cli.app import Console
     from desktop_app.core.types import Progress
 
-SIZES = (32, 64, 128)
+SIZES = (32, 64, 128, 256)
 FILTER_NAMES = ("toon", "paint")
 
 
@@ -92,6 +92,7 @@ def add_parsers(train: Any) -> None:  # Any: argparse gives its subparsers no pu
 
 def train_generator(args: argparse.Namespace, console: Console) -> dict[str, object]:
     """Run or resume a generator training."""
+    from desktop_app.engine.device import choose_device
     from desktop_app.engine.weights.store import ModelStore
     from desktop_app.training.generator import GeneratorConfig, GeneratorTraining
     from desktop_app.training.run_folder import RunFolder
@@ -108,7 +109,9 @@ def train_generator(args: argparse.Namespace, console: Console) -> dict[str, obj
     )
     run = RunFolder(args.out)
     _prepare(args)
-    training = GeneratorTraining(config, args.pictures, run, compile_networks=args.compile)
+    training = GeneratorTraining(
+        config, args.pictures, run, device=choose_device(args.device), compile_networks=args.compile
+    )
     if args.start:
         training.start_from(ModelStore(console.paths.builtin_models, console.paths.models), args.start)
     _start(run, asdict(config), training.restore)
@@ -119,6 +122,7 @@ def train_generator(args: argparse.Namespace, console: Console) -> dict[str, obj
 
 def train_restyle(args: argparse.Namespace, console: Console) -> dict[str, object]:
     """Run or resume a ReStyle training; publish it when asked."""
+    from desktop_app.engine.device import choose_device
     from desktop_app.engine.weights.store import ModelStore
     from desktop_app.training.inversion_kinds import Kind
     from desktop_app.training.precision import training_dtype
@@ -146,6 +150,7 @@ def train_restyle(args: argparse.Namespace, console: Console) -> dict[str, objec
         args.pictures,
         run,
         similarity=similarity,
+        device=choose_device(args.device),
         compile_networks=args.compile,
     )
     _start(run, asdict(config), training.restore)
@@ -181,6 +186,7 @@ def train_mapping(args: argparse.Namespace, console: Console) -> dict[str, objec
 
 def train_domain(args: argparse.Namespace, console: Console) -> dict[str, object]:
     """Fine-tune the generator of a ReStyle run to a filter's domain, codes kept."""
+    from desktop_app.engine.device import choose_device
     from desktop_app.training.run_folder import RunFolder
     from desktop_app.training.second_domain import SecondDomainConfig, SecondDomainTraining
 
@@ -190,7 +196,12 @@ def train_domain(args: argparse.Namespace, console: Console) -> dict[str, object
     run = RunFolder(args.out)
     _prepare(args)
     training = SecondDomainTraining(
-        config, RunFolder(args.generator), args.pictures, run, compile_networks=args.compile
+        config,
+        RunFolder(args.generator),
+        args.pictures,
+        run,
+        device=choose_device(args.device),
+        compile_networks=args.compile,
     )
     _start(run, asdict(config), training.restore)
     _follow(training.train(), training.save, console)
@@ -206,6 +217,9 @@ def _shared(parser: argparse.ArgumentParser) -> None:
         "--filter", default="", choices=FILTER_NAMES, help="learn to draw or paint the photographs"
     )
     parser.add_argument("--compile", action="store_true", help="compile the networks (needs a C++ compiler)")
+    parser.add_argument(
+        "--device", default="auto", metavar="NAME", help="where to train: auto, cpu, cuda, mps (auto)"
+    )
     parser.add_argument(
         "--threads", type=whole_number(0), default=0, help="CPU threads; 0: torch's own choice"
     )

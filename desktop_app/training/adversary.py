@@ -55,13 +55,20 @@ class Adversary:
         channels: Feature maps by resolution.
         weights: Weights of the terms.
         random: Draws of augmentation and mixing.
+        device: Where it lies.
     """
 
     def __init__(
-        self, size: int, channels: dict[int, int], *, weights: AdversaryWeights, random: torch.Generator
+        self,
+        size: int,
+        channels: dict[int, int],
+        *,
+        weights: AdversaryWeights,
+        random: torch.Generator,
+        device: torch.device | None = None,
     ) -> None:
         self.weights = weights
-        self.network = Discriminator(size, channels)
+        self.network = Discriminator(size, channels).to(device)
         self.optimiser = torch.optim.Adam(
             self.network.parameters(), lr=RATE, betas=(0.0, SECOND_MOMENT), fused=True
         )

@@ -69,24 +69,24 @@ def augmented(x: Tensor, p: float, random: torch.Generator) -> Tensor:
     """
     if p <= 0:
         return x
-    draws = _Draws(len(x), p, random)
+    draws = _Draws(len(x), p, random, x.device)
     return _with_hole(_recoloured(_moved(x, draws), draws), draws)
 
 
 class _Draws:
     """Random amounts of which a share is 0."""
 
-    def __init__(self, count: int, p: float, random: torch.Generator) -> None:
-        self._count, self._p, self._random = count, p, random
+    def __init__(self, count: int, p: float, random: torch.Generator, device: torch.device) -> None:
+        self._count, self._p, self._random, self._device = count, p, random, device
 
     def flags(self) -> Tensor:
         """1 with probability p, (B,)."""
-        return (torch.rand(self._count, generator=self._random) < self._p).float()
+        return (torch.rand(self._count, generator=self._random) < self._p).float().to(self._device)
 
     def uniform(self, limit: float) -> Tensor:
         """Within the limit, or 0, (B,)."""
         amount = (torch.rand(self._count, generator=self._random) * 2 - 1) * limit
-        return amount * self.flags()
+        return amount.to(self._device) * self.flags()
 
 
 def _moved(x: Tensor, draws: _Draws) -> Tensor:
@@ -117,7 +117,7 @@ def _with_hole(x: Tensor, draws: _Draws) -> Tensor:
     count, _, height, width = x.shape
     here = draws.flags().view(count, 1, 1)
     centre_x, centre_y = (draws.uniform(1.0).view(count, 1, 1) for _ in range(2))
-    across = torch.linspace(-1, 1, width).view(1, 1, width)
-    down = torch.linspace(-1, 1, height).view(1, height, 1)
+    across = torch.linspace(-1, 1, width, device=x.device).view(1, 1, width)
+    down = torch.linspace(-1, 1, height, device=x.device).view(1, height, 1)
     hole = ((across - centre_x).abs() < HOLE) & ((down - centre_y).abs() < HOLE)
     return x * (1.0 - here * hole.float())[:, None]

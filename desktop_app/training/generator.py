@@ -30,6 +30,7 @@ from desktop_app.training.muon import Muon, suits_muon
 from desktop_app.training.precision import training_dtype
 from desktop_app.training.run_folder import Pace, RunFolder, cosine_rate
 
+CPU = torch.device("cpu")
 EVALUATE_EVERY = 16_000  # images
 CHECKPOINT_EVERY = 2_000  # images
 AVERAGE_EVERY = 32  # iterations between renewals of the average image
@@ -80,7 +81,7 @@ class GeneratorConfig:
     style_dim: int = 192
     n_mlp: int = 4
     channels: dict[str, int] = field(
-        default_factory=lambda: {"4": 128, "8": 128, "16": 128, "32": 64, "64": 32, "128": 16}
+        default_factory=lambda: {"4": 128, "8": 128, "16": 128, "32": 64, "64": 32, "128": 16, "256": 8}
     )
     encoder_type: str = "ResNetBackboneEncoder"
     encoder_widths: tuple[int, ...] = (32, 64, 128, 192)
@@ -204,15 +205,17 @@ def step_errors(
     model.eval()
     errors, images = [], []
     wanted = pictures if targets is None else targets
-    for x, target in zip(torch.split(pictures, 50), torch.split(wanted, 50), strict=True):
+    device = model.w_avg.device
+    for photos, twins in zip(torch.split(pictures, 50), torch.split(wanted, 50), strict=True):
+        x, target = photos.to(device), twins.to(device)
         y_hat, w_plus = model.start(len(x))
         row = []
         for _ in range(steps):
             w_plus = model.refine(x, y_hat, w_plus)
             y_hat = model.decode(w_plus)
             row.append(per_image_l2(y_hat, target))
-        errors.append(torch.stack(row, dim=1))
-        images.append(y_hat)
+        errors.append(torch.stack(row, dim=1).cpu())
+        images.append(y_hat.cpu())
     model.train()
     return torch.cat(errors), torch.cat(images)
 
@@ -224,11 +227,18 @@ class GeneratorTraining:
         config: Sizes and schedule.
         data: Folder of aligned pictures.
         run: Where checkpoint, statistics and sheets go.
+        device: Where the networks are trained; pictures and draws come from the CPU.
         compile_networks: Use torch.compile (needs a C++ compiler; about 1.4 times faster).
     """
 
     def __init__(
-        self, config: GeneratorConfig, data: Path, run: RunFolder, *, compile_networks: bool = False
+        self,
+        config: GeneratorConfig,
+        data: Path,
+        run: RunFolder,
+        *,
+        device: torch.device = CPU,
+        compile_networks: bool = False,
     ) -> None:
         torch.manual_seed(config.seed)
         self.config = config
@@ -236,8 +246,9 @@ class GeneratorTraining:
         self.train_set = AlignedPictures(data, "train", size=config.size, filter_name=config.filter)
         held_out = AlignedPictures(data, "val", size=config.size, filter_name=config.filter)
         self.held_out, self.held_out_targets = held_out.fixed_pairs(300)
-        self.model = FaceAutoencoder(config)
-        self.model.dtype = training_dtype(config.precision)
+        self.device = device
+        self.model = FaceAutoencoder(config).to(device)
+        self.model.dtype = training_dtype(config.precision, device)
         self.average = copy.deepcopy(self.model).requires_grad_(False)
         self.optimisers = _optimisers(self.model, config)
         self.random = torch.Generator().manual_seed(config.seed)
@@ -246,6 +257,7 @@ class GeneratorTraining:
             {k: max(v // 2, 4) for k, v in config.widths().items()},
             weights=config.adversary(),
             random=self.random,
+            device=device,
         )
         self.seen = 0
         self.iteration = 0
@@ -286,7 +298,7 @@ class GeneratorTraining:
         self._set_rate(sharpening)
         x, y_before, w_before, depth = self._next_state()
         w_plus = w_before + self._encode(x, y_before)
-        noise = torch.randn(w_plus.shape, generator=self.random) * self.config.code_noise
+        noise = torch.randn(w_plus.shape, generator=self.random).to(self.device) * self.config.code_noise
         y_hat = self._decode(w_plus + noise)
         target = self._target
         loss = reconstruction_loss(y_hat, target, texture=self.config.texture)
@@ -319,7 +331,8 @@ class GeneratorTraining:
             x, y_hat, w_plus, depth = self._state
             if depth < depth_limit and torch.rand(1, generator=self.random).item() < self.config.deeper:
                 return x, y_hat, w_plus, depth + 1
-        x, self._target = self.train_set.pairs(self.config.batch, self.jitter, self.random)
+        pairs = self.train_set.pairs(self.config.batch, self.jitter, self.random)
+        x, self._target = (one.to(self.device) for one in pairs)
         if self.iteration % AVERAGE_EVERY == 0 or self._state is None:
             self._average_image = self.model.start(1)[0]
         w_plus = self.model.w_avg.expand(len(x), self.model.generator.n_latent, -1)
@@ -427,11 +440,12 @@ class GeneratorTraining:
         self.random.set_state(saved["random"])
         torch.set_rng_state(saved["torch_random"])
         if saved["state"] is not None:
-            x, y_hat, w_plus, depth = saved["state"]
+            *tensors, depth = saved["state"]
+            x, y_hat, w_plus = (tensor.to(self.device) for tensor in tensors)
             self._state = (x, y_hat, w_plus, depth)
             target = saved.get("target")
-            self._target = x if target is None else target
-            self._average_image = saved["average_image"]
+            self._target = x if target is None else target.to(self.device)
+            self._average_image = saved["average_image"].to(self.device)
         return True
 
 

@@ -56,7 +56,8 @@ class LatentGame:
 
     def __init__(self, generator: Generator, random: torch.Generator) -> None:
         self.generator, self.random = generator, random
-        self.discriminator = LatentDiscriminator(generator.style_dim)
+        self.device = generator.input.input.device
+        self.discriminator = LatentDiscriminator(generator.style_dim).to(self.device)
         self.optimiser = torch.optim.Adam(self.discriminator.parameters(), lr=RATE)
         self.pool = ReplayPool()
         self.turns = 0
@@ -67,7 +68,7 @@ class LatentGame:
         rows = torch.randint(stage + 1, (count,), generator=self.random)
         fake = self.pool.exchange(first_answer.detach()[torch.arange(count), rows], self.random)
         with torch.no_grad():
-            real = self.generator.map_z(torch.randn(count, size, generator=self.random))
+            real = self.generator.map_z(torch.randn(count, size, generator=self.random).to(self.device))
         penalise = self.turns % R1_EVERY == 0
         real.requires_grad_(penalise)
         score = self.discriminator(real)
@@ -102,7 +103,7 @@ class LatentGame:
         """Take up a saved state."""
         self.discriminator.load_state_dict(saved["discriminator"])
         self.optimiser.load_state_dict(saved["optimiser"])
-        self.pool.codes = list(saved["pool"])
+        self.pool.codes = [code.to(self.device) for code in saved["pool"]]
         self.turns = int(saved["turns"])
 
 

@@ -47,7 +47,8 @@ def style_layers(generator: Generator) -> list[list[EqualLinear]]:
 def collect_codes(model: FaceAutoencoder, pictures: Tensor, *, steps: int = 3) -> Iterator[Tensor]:
     """W+ codes of pictures, 64 at a time: (N, 3, S, S) -> (n, L, D) each."""
     model.eval()
-    for x in torch.split(pictures, 64):
+    for part in torch.split(pictures, 64):
+        x = part.to(model.w_avg.device)
         y_hat, w_plus = model.start(len(x))
         for step in range(steps):
             w_plus = model.refine(x, y_hat, w_plus)

@@ -17,6 +17,9 @@ def wants_bfloat16(precision: str) -> bool:
     return bool(able.get("avx512_bf16") or able.get("amx_bf16"))
 
 
-def training_dtype(precision: str) -> torch.dtype:
-    """The precision of feature maps."""
+def training_dtype(precision: str, device: torch.device | None = None) -> torch.dtype:
+    """The precision of feature maps: on CUDA, `auto` is bfloat16 where the card computes it."""
+    if precision == "auto" and device is not None and device.type != "cpu":
+        able = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
+        return torch.bfloat16 if able else torch.float32
     return torch.bfloat16 if wants_bfloat16(precision) else torch.float32

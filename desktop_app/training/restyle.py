@@ -21,6 +21,7 @@ from desktop_app.core.types import Progress
 from desktop_app.training.checkpoint_parts import is_thin, reseeded, warmth
 from desktop_app.training.faces import AlignedPictures, Jitter
 from desktop_app.training.generator import (
+    CPU,
     FaceAutoencoder,
     GeneratorConfig,
     crosses,
@@ -90,6 +91,7 @@ class RestyleTraining:
         data: Folder of aligned pictures.
         run: Where checkpoint, statistics and sheets go.
         similarity: The encoder that `config.similarity_model` names.
+        device: Where the networks are trained.
         compile_networks: Use torch.compile.
 
     Raises:
@@ -104,6 +106,7 @@ class RestyleTraining:
         run: RunFolder,
         *,
         similarity: Similarity | None = None,
+        device: torch.device = CPU,
         compile_networks: bool = False,
     ) -> None:
         if config.kind is Kind.ONE_PASS and config.steps != 1:
@@ -121,6 +124,8 @@ class RestyleTraining:
         self.generator_config, self.model = of_kind(
             self.generator_config, self.model, config.kind, self.train_set.fixed(CHOSEN_BY)
         )
+        self.device = device
+        self.model.to(device).dtype = training_dtype(self.generator_config.precision, device)
         self.model.generator.requires_grad_(False)
         self.average = copy.deepcopy(self.model).requires_grad_(False)
         self.optimiser = torch.optim.Adam(
@@ -129,6 +134,8 @@ class RestyleTraining:
         self.random = torch.Generator().manual_seed(config.seed)
         self.game = LatentGame(self.model.generator, self.random) if config.kind is Kind.E4E else None
         self.similarity = similarity
+        if similarity is not None:
+            similarity.encoder.to(device)
         self.done = 0
         self._fresh_since = 0  # passes at which the optimiser started
         self.jitter = Jitter()
@@ -156,7 +163,8 @@ class RestyleTraining:
         for group in self.optimiser.param_groups:
             warm = warmth(self.done, self._fresh_since, 1)
             group["lr"] = self.config.rate * warm * cosine_rate(self.done / self.config.passes)
-        x, target = self.train_set.pairs(self.config.batch, self.jitter, self.random)
+        pairs = self.train_set.pairs(self.config.batch, self.jitter, self.random)
+        x, target = (one.to(self.device) for one in pairs)
         y_hat = self._start_image.expand_as(x)
         w_plus = self.model.w_avg.expand(len(x), self.model.generator.n_latent, -1)
         l2_before: Tensor | None = None

@@ -21,9 +21,10 @@ from torch import Tensor, nn
 from desktop_app.core.types import Progress
 from desktop_app.training.checkpoint_parts import is_thin, reseeded
 from desktop_app.training.faces import AlignedPictures, split_twins
-from desktop_app.training.generator import crosses
+from desktop_app.training.generator import CPU, crosses
 from desktop_app.training.inversion_losses import band_energy, per_image_l2, reconstruction_loss
 from desktop_app.training.latent_space import collect_codes
+from desktop_app.training.precision import training_dtype
 from desktop_app.training.restyle import load_autoencoder
 from desktop_app.training.run_folder import Pace, RunFolder, cosine_rate
 
@@ -65,6 +66,7 @@ class SecondDomainTraining:
         source: Run of the face model, whose encoder inverts the photographs.
         data: Folder of aligned pictures.
         run: Where checkpoint, statistics and sheets go.
+        device: Where the networks are trained.
         compile_networks: Use torch.compile.
 
     Raises:
@@ -78,12 +80,15 @@ class SecondDomainTraining:
         data: Path,
         run: RunFolder,
         *,
+        device: torch.device = CPU,
         compile_networks: bool = False,
     ) -> None:
         torch.manual_seed(config.seed)
         self.config, self.run = config, run
         first, self.model = load_autoencoder(source)
         self.generator_config = replace(first, filter=config.filter, texture=config.texture)
+        self.device = device
+        self.model.to(device).dtype = training_dtype(first.precision, device)
         self.source_model = copy.deepcopy(self.model).requires_grad_(False)
         self.model.encoder.requires_grad_(False)
         self.model.generator.style.requires_grad_(False)
@@ -122,7 +127,7 @@ class SecondDomainTraining:
         parts: list[Tensor] = []
         for pictures in (self.photos, self.photos.flip(3)):
             for part in collect_codes(self.source_model, pictures, steps=CODE_STEPS):
-                parts.append(part)
+                parts.append(part.cpu())
                 yield pace.progress(sum(map(len, parts)), "inverting the photographs")
         self.codes = torch.cat(parts)
 
@@ -138,6 +143,7 @@ class SecondDomainTraining:
         twin = torch.where(mirrored[:, None, None, None], twin.flip(3), twin)
         codes = self.codes[chosen + mirrored * len(self.photos)]
         codes = codes + torch.randn(codes.shape, generator=self.random) * config.code_noise
+        twin, codes = twin.to(self.device), codes.to(self.device)
         drawn = self._decode(codes)
         loss = reconstruction_loss(drawn, twin, texture=config.texture)
         self.optimiser.zero_grad(set_to_none=True)
@@ -155,7 +161,7 @@ class SecondDomainTraining:
         """L2 to the twins of held-out people, from the face model's codes, and a sheet; returns the mean."""
         codes = torch.cat(list(collect_codes(self.source_model, self.held_out, steps=CODE_STEPS)))
         with torch.no_grad():
-            drawn = torch.cat([self.average.decode(part) for part in torch.split(codes, 50)])
+            drawn = torch.cat([self.average.decode(part).cpu() for part in torch.split(codes, 50)])
         error = float(per_image_l2(drawn, self.held_out_twins).mean())
         n = SHEET_FACES
         self.run.sheet("val_twins.png", [self.held_out[:n], self.held_out_twins[:n], drawn[:n]])
