@@ -43,6 +43,7 @@ from ui.learning.map_page import MapPage
 from ui.learning.tune_page import TunePage
 from ui.models.models_page import ModelsPage
 from ui.notifications import MessagesDialog, Notifications
+from ui.people.people_page import PeoplePage
 from ui.settings.settings_dialog import SettingsDialog, needs_restart
 from ui.status_area import StatusArea
 from ui.widgets.controls import column, frame, row
@@ -83,6 +84,7 @@ class MainWindow(QMainWindow):
         self._class_marking = ClassMarking(self._jobs, self)
         self._classes = ClassesPage(self._jobs, self._thumbnails, marking=self._class_marking)
         self._map = MapPage(self._jobs, self._thumbnails)
+        self._people = PeoplePage(self._jobs, self._thumbnails)
         self._status = StatusArea(self._jobs)
         self._build_ui()
         self._build_menus()
@@ -98,6 +100,7 @@ class MainWindow(QMainWindow):
         """Load what the pages show; called when the window is on the screen."""
         self._library.load()
         self._class_marking.load()
+        self._people.load()
         QTimer.singleShot(_WARM_UP_AFTER_MS, self, self._warm_up)
 
     # --- building -----------------------------------------------------------------------------------
@@ -107,7 +110,8 @@ class MainWindow(QMainWindow):
         self.resize(_START_SIZE.boundedTo(self.screen().availableSize()))
         self._pages = QStackedWidget()
         self._pages.setObjectName("pages")
-        for page in (self._library, self._faces, self._models_page, self._classes, self._tune, self._map):
+        pages = (self._library, self._faces, self._models_page, self._classes, self._tune, self._map)
+        for page in (*pages, self._people):
             self._pages.addWidget(page)
         body = row(self._build_rail(), spacing=0)
         body.addWidget(self._pages, 1)
@@ -131,6 +135,7 @@ class MainWindow(QMainWindow):
             ("classes", self.tr("Classes"), self.tr("Mark a few photos, have the rest proposed (Ctrl+4)")),
             ("learn", self.tr("Learn"), self.tr("Tune the search on your own photos (Ctrl+5)")),
             ("map", self.tr("Map"), self.tr("See what lies near what (Ctrl+6)")),
+            ("people", self.tr("People"), self.tr("Find, name and group people (Ctrl+7)")),
         )
         for number, (icon, text, tip) in enumerate(entries):
             entry = self._rail_button(icon, text, tip)
@@ -179,6 +184,7 @@ class MainWindow(QMainWindow):
             self.tr("Classes"),
             self.tr("Learn"),
             self.tr("Map"),
+            self.tr("People"),
         )
         for number, text in enumerate(names):
             action = view_menu.addAction(text)
@@ -225,6 +231,13 @@ class MainWindow(QMainWindow):
         self._map.notice.connect(self._notify)
         self._map.similar_wanted.connect(self._search_photo)
         self._map.invert_wanted.connect(self._invert_photo)
+        for actions in (self._library.photo_actions, self._map.photo_actions):
+            actions.extend(self._people.extend_menu)
+        self._people.photo_actions.extend(self._class_marking.extend_menu)
+        self._people.notice.connect(self._notify)
+        self._people.similar_wanted.connect(self._search_photo)
+        self._people.invert_wanted.connect(self._invert_photo)
+        self._people.shown_wanted.connect(self._show_people)
         self._classes.library_wanted.connect(self._show_library)
         self._classes.similar_wanted.connect(self._search_photo)
         self._classes.invert_wanted.connect(self._invert_photo)
@@ -238,7 +251,7 @@ class MainWindow(QMainWindow):
     # --- pages --------------------------------------------------------------------------------------
 
     def show_page(self, number: int) -> None:
-        """Show a page: 0 library, 1 faces, 2 models, 3 classes, 4 learn, 5 map."""
+        """Show a page: 0 library, 1 faces, 2 models, 3 classes, 4 learn, 5 map, 6 people."""
         self._rail_group.button(number).setChecked(True)
         self._pages.setCurrentIndex(number)
         page, focused = self._pages.currentWidget(), self.focusWidget()
@@ -329,6 +342,9 @@ class MainWindow(QMainWindow):
     def _show_library(self) -> None:
         self.show_page(0)
 
+    def _show_people(self) -> None:
+        self.show_page(6)
+
     def _toggle_full_screen(self) -> None:
         self.setWindowState(self.windowState() ^ Qt.WindowState.WindowFullScreen)
 
@@ -367,7 +383,7 @@ class MainWindow(QMainWindow):
 
     def _show_keys(self) -> None:
         keys = (
-            ("Ctrl+1 … 6", self.tr("library, faces, models, classes, learn, map")),
+            ("Ctrl+1 … 7", self.tr("library, faces, models, classes, learn, map, people")),
             ("Ctrl+Shift+O", self.tr("add a folder")),
             ("Ctrl+O, Ctrl+V", self.tr("open or paste a picture")),
             (self.tr("Enter"), self.tr("show the chosen photo large; arrow keys walk on")),

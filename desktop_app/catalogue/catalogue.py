@@ -22,6 +22,7 @@ from desktop_app.catalogue.database import (
 )
 from desktop_app.catalogue.groups import GroupRepository
 from desktop_app.catalogue.lock import WriterLock
+from desktop_app.catalogue.people import PeopleRepository
 from desktop_app.catalogue.photos import PhotoFacts, PhotoRepository
 from desktop_app.catalogue.scanner import FileStamp
 from desktop_app.catalogue.segments import SegmentFiles
@@ -90,6 +91,7 @@ class Catalogue:
         self.photos = PhotoRepository(connection, self._file, thumbnails=self.thumbnails)
         self.groups = GroupRepository(connection, self._file)
         self.classes = ClassRepository(connection, self._file)
+        self.people = PeopleRepository(connection, self._file)
         self._lock = WriterLock(folder)
 
     @classmethod
@@ -119,6 +121,11 @@ class Catalogue:
             yield
         finally:
             self._lock.release()
+
+    @property
+    def is_writing(self) -> bool:
+        """Whether a job of this program holds the library for writing."""
+        return self._lock.is_held
 
     def check_integrity(self) -> None:
         """Raise `CatalogueError` when the database file is damaged inside."""

@@ -81,5 +81,46 @@ CREATE TABLE class_mark (
 CREATE INDEX class_mark_by_photo ON class_mark (photo_id);
 """
 
-STEPS: tuple[str, ...] = (_STEP_1, _STEP_MARKED_GROUPS, _STEP_CLASSES)
+# Faces found in photos and whose they are. Vectors lie in segments of their own, pictures of faces beside
+# them, so that all of it can be wiped at once.
+_STEP_PEOPLE = """
+CREATE TABLE face_encoder (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    name TEXT NOT NULL,
+    version TEXT NOT NULL,
+    embedding_size INTEGER NOT NULL
+);
+CREATE TABLE face_search (
+    photo_id INTEGER PRIMARY KEY REFERENCES photo (id) ON DELETE CASCADE,
+    encoder_id INTEGER NOT NULL REFERENCES face_encoder (id) ON DELETE CASCADE,
+    digest BLOB
+) WITHOUT ROWID;
+CREATE TABLE person (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    name TEXT NOT NULL DEFAULT '',
+    is_hidden INTEGER NOT NULL DEFAULT 0 CHECK (is_hidden IN (0, 1)),
+    is_kept INTEGER NOT NULL DEFAULT 0 CHECK (is_kept IN (0, 1))
+);
+CREATE TABLE face (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    photo_id INTEGER NOT NULL REFERENCES photo (id) ON DELETE CASCADE,
+    encoder_id INTEGER NOT NULL REFERENCES face_encoder (id) ON DELETE CASCADE,
+    position INTEGER NOT NULL,
+    quad BLOB NOT NULL,
+    picture TEXT NOT NULL,
+    person_id INTEGER REFERENCES person (id) ON DELETE SET NULL,
+    is_confirmed INTEGER NOT NULL DEFAULT 0 CHECK (is_confirmed IN (0, 1))
+);
+CREATE INDEX face_by_photo ON face (photo_id);
+CREATE INDEX face_by_person ON face (person_id);
+CREATE UNIQUE INDEX face_by_position ON face (encoder_id, position);
+CREATE TABLE face_refusal (
+    face_id INTEGER NOT NULL REFERENCES face (id) ON DELETE CASCADE,
+    person_id INTEGER NOT NULL REFERENCES person (id) ON DELETE CASCADE,
+    PRIMARY KEY (face_id, person_id)
+) WITHOUT ROWID;
+CREATE INDEX face_refusal_by_person ON face_refusal (person_id);
+"""
+
+STEPS: tuple[str, ...] = (_STEP_1, _STEP_MARKED_GROUPS, _STEP_CLASSES, _STEP_PEOPLE)
 SCHEMA_VERSION = len(STEPS)

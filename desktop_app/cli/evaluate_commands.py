@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from desktop_app.cli import evaluate_inversion
+from desktop_app.cli import evaluate_faces, evaluate_inversion
 from desktop_app.cli.console import Console
 from desktop_app.cli.numbers import whole_number
 from desktop_app.core.errors import display_path
@@ -50,6 +50,7 @@ def register(subparsers: _Subparsers) -> None:
     retrieval.add_argument("--models", type=Path, help="folder of further models; default: your model folder")
     retrieval.set_defaults(command=run_retrieval)
     evaluate_inversion.register(kinds)
+    evaluate_faces.register(kinds)
 
 
 def run_retrieval(args: argparse.Namespace, console: Console) -> dict[str, object]:

@@ -13,7 +13,11 @@ from desktop_app.cli.numbers import decimal_number, whole_number
 from desktop_app.core.errors import UserInputError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from desktop_app.engine.embed.face_encoder import FaceEncoder
     from desktop_app.training.config import ContrastiveConfig, EncoderConfig, ViewConfig
+    from desktop_app.training.datasets import SmallPictures
 
     _Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]
 
@@ -26,6 +30,11 @@ ALIKE_NAMES = ("views", "crops", "bursts", "folders", "people", "groups", "label
 STORED_PER_VIEW = 1.75
 USED_PER_VIEW = 1.5
 USUAL_STAGES = 3
+# The face network: views of whole aligned faces, at the size that it looks at.
+FACE_ENCODER = "face"
+FACE_PX = 96
+FACE_WIDTHS = (40, 80, 160)
+FACE_WHITEN_POWER = 0.4
 
 
 def register(subparsers: _Subparsers) -> None:
@@ -45,8 +54,6 @@ def train_contrastive(args: argparse.Namespace, console: Console) -> dict[str, o
     from desktop_app.training.alike import find_alike
     from desktop_app.training.config import config_to_dict
     from desktop_app.training.contrastive import ContrastiveTraining, ModelWords, begun_with, write_encoder
-    from desktop_app.training.datasets import load_pictures
-    from desktop_app.training.hold_out import hold_out
     from desktop_app.training.run_folder import RunFolder
 
     if (args.out / "checkpoint.pt").is_file() and not args.resume:
@@ -60,13 +67,7 @@ def train_contrastive(args: argparse.Namespace, console: Console) -> dict[str, o
     if args.start and not args.widths:
         config = begun_with(config, store.card(args.start))
     config = _weighted(args, config)
-    side = round(config.encoder.view_px * STORED_PER_VIEW)
-    pictures = console.drive(load_pictures(args.pictures, args.out / "pictures", side=side))
-    console.line(f"{len(pictures)} pictures, {pictures.left_out} left out because they cannot be read.")
-    if args.hold_out and args.labels:
-        chosen = hold_out(pictures.files, args.labels, share=args.hold_out, run=args.out)
-        console.line(f"{len(pictures) - len(chosen)} pictures are held out, listed in the run's folder.")
-        pictures = pictures.only(chosen)
+    pictures, judge = _read_pictures(args, config, console)
     alike = find_alike(pictures.files, config.similarity, table=args.labels)
     if alike.shared:
         console.line(f"{alike.shared} of them belong together with others (by {config.similarity}).")
@@ -82,7 +83,7 @@ def train_contrastive(args: argparse.Namespace, console: Console) -> dict[str, o
         words = ModelWords(
             args.name, args.models or args.out / "model", args.title, args.licence, args.sources
         )
-        card = write_encoder(training, words, store=args.store)
+        card = write_encoder(training, words, store=args.store, judge=judge)
     console.line(f"Trained on {training.seen} pictures in {training.seconds / 60:.1f} minutes.")
     console.line(f"Wrote {card.weights_file} ({card.bytes / 1e6:.1f} MB).")
     return {
@@ -97,6 +98,50 @@ def train_contrastive(args: argparse.Namespace, console: Console) -> dict[str, o
     }
 
 
+def _read_pictures(
+    args: argparse.Namespace, config: ContrastiveConfig, console: Console
+) -> tuple[SmallPictures, Callable[[FaceEncoder], float] | None]:
+    """The pictures to train on, and what chooses on people that are held out."""
+    from desktop_app.training.datasets import load_pictures
+    from desktop_app.training.hold_out import hold_out
+
+    is_face = args.encoder == FACE_ENCODER
+    side = config.encoder.view_px if is_face else round(config.encoder.view_px * STORED_PER_VIEW)
+    pictures = console.drive(load_pictures(args.pictures, args.out / "pictures", side=side))
+    console.line(f"{len(pictures)} pictures, {pictures.left_out} left out because they cannot be read.")
+    if args.hold_out and args.labels:
+        chosen = hold_out(pictures.files, args.labels, share=args.hold_out, run=args.out)
+        console.line(f"{len(pictures) - len(chosen)} pictures are held out, listed in the run's folder.")
+        return pictures.only(chosen), None
+    if args.hold_out_people:
+        pictures, judge = _without_people(pictures, args)
+        console.line(f"{args.hold_out_people} people are held out, {len(pictures)} pictures remain.")
+        return pictures, judge
+    return pictures, None
+
+
+def _without_people(
+    pictures: SmallPictures, args: argparse.Namespace
+) -> tuple[SmallPictures, Callable[[FaceEncoder], float]]:
+    """The pictures to train on, and what is chosen on the people that are held out."""
+    import torch
+
+    from desktop_app.training.alike import held_out_people, labels_of
+    from desktop_app.training.face_threshold import choose_threshold
+
+    if args.labels is None:
+        raise UserInputError("Who is in which picture has to be listed.", "Give the list with --labels CSV.")
+    people = labels_of(pictures.files, args.labels)
+    left = held_out_people(people, args.hold_out_people)
+    rows = [row for row, name in enumerate(people) if name in left]
+    if not rows:
+        raise UserInputError("Nobody can be held out: no person of the list has two pictures.")
+    faces, _ = pictures.chosen(torch.tensor(rows))
+    names = [people[row] for row in rows]
+    kept = pictures.only([row for row, name in enumerate(people) if name not in left])
+    return kept, lambda encoder: choose_threshold(encoder, faces, names)
+
+
 def _config(args: argparse.Namespace) -> ContrastiveConfig:
     from desktop_app.training.config import METHODS, ContrastiveConfig, Similarity
 
@@ -108,11 +153,24 @@ def _config(args: argparse.Namespace) -> ContrastiveConfig:
         config = replace(config, rate=args.rate)
     if args.temperature:
         config = replace(config, temperature=args.temperature)
+    if args.view_weight is not None:
+        config = replace(config, view_weight=args.view_weight)
+    if args.alike:
+        config = replace(config, similarity=Similarity(args.alike))
+    if args.encoder == FACE_ENCODER:
+        side = args.size or FACE_PX
+        face = replace(
+            config.encoder,
+            network=args.encoder,
+            view_px=side,
+            input_px=FACE_PX,
+            widths=FACE_WIDTHS,
+            whiten_power=FACE_WHITEN_POWER,
+        )
+        return replace(config, encoder=face)
     if args.size:
         used_px = round(args.size * USED_PER_VIEW)
         config = replace(config, encoder=replace(config.encoder, view_px=args.size, input_px=used_px))
-    if args.alike:
-        config = replace(config, similarity=Similarity(args.alike))
     config = replace(config, encoder=_network(args, config.encoder), frozen_stages=args.freeze)
     config = replace(config, encoder=replace(config.encoder, network=args.encoder))
     return replace(config, views=_views(args, config.views))
@@ -177,10 +235,26 @@ def _add_contrastive(kinds: argparse._SubParsersAction[argparse.ArgumentParser])
     parser.add_argument("--method", choices=METHOD_NAMES, default="simclr", help="a row of choices")
     parser.add_argument("--alike", choices=ALIKE_NAMES, help="what counts as alike; default: the method's")
     parser.add_argument(
-        "--labels", type=Path, metavar="CSV", help="columns file, label and maybe set, for --alike labels"
+        "--labels", type=Path, metavar="CSV", help="columns file, label (or person) and maybe set"
     )
     parser.add_argument(
-        "--encoder", default="builtin", metavar="NETWORK", help="builtin, timm:<model> or open_clip:<model>"
+        "--hold-out-people",
+        type=whole_number(0),
+        default=0,
+        metavar="N",
+        help="leave out N people of several pictures, named by --labels, to choose on (0)",
+    )
+    parser.add_argument(
+        "--view-weight",
+        type=decimal_number(0),
+        metavar="X",
+        help="weight of two views of one picture beside --method joint; default: the method's",
+    )
+    parser.add_argument(
+        "--encoder",
+        default="builtin",
+        metavar="NETWORK",
+        help="builtin, face, timm:<model> or open_clip:<model>",
     )
     _add_choices(parser)
     parser.add_argument("--seed", type=int, default=0)

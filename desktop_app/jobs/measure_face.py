@@ -68,15 +68,16 @@ def _pictures(session: FaceSession, services: Services) -> tuple[Tensor, Tensor]
 
 
 def _identity(services: Services) -> IdentityMeter | None:
-    """A recognition network when it is there, else the encoder of the library, else none."""
+    """A recognition network, else the built-in face encoder, else the encoder of the library, else none."""
     from desktop_app.engine.device import choose_device
-    from desktop_app.engine.metrics.identity import contrastive_meter, load_recognition
+    from desktop_app.engine.metrics.identity import identity_meter
 
-    meter = load_recognition(services.models, device=choose_device(services.settings.engine.device))
+    device = choose_device(services.settings.engine.device)
+    meter = identity_meter(services.models, device=device, embedder=None)
     if meter is not None:
         return meter
     try:
-        return contrastive_meter(services.embedder())
+        return identity_meter(services.models, device=device, embedder=services.embedder())
     except WeightsError as error:
         _log.info("no measure of identity: %s", error)
         return None

@@ -26,7 +26,7 @@ from desktop_app.core.types import (
 from desktop_app.jobs.pace import Pace
 from desktop_app.jobs.services import Embedder, Services
 from desktop_app.jobs.tune_layers import LAYER_STEPS, change_layers, small_picture, tune_step
-from desktop_app.jobs.tune_options import all_photos
+from desktop_app.jobs.tune_options import LEAST_PEOPLE, all_photos, photos_by_person
 from desktop_app.jobs.tuning_folder import NEIGHBOURS, Plan, TuningFolder, require_plan
 
 if TYPE_CHECKING:
@@ -135,10 +135,9 @@ def _moved(sets: dict[AlikeKind, Sets], rows: list[int]) -> dict[AlikeKind, Sets
 def _new_plan(request: TuneRequest, services: Services) -> Plan:
     if not request.alike:
         raise UserInputError("Nothing was chosen that counts as alike.", "Choose at least one kind.")
-    if AlikeKind.PEOPLE in request.alike:
+    if AlikeKind.PEOPLE in request.alike and not services.catalogue.people.searched():
         raise UserInputError(
-            "The library does not know who is in a photo.",
-            "Put photos into folders by person and choose folders.",
+            "The library does not know who is in a photo.", "Press Find people on the page People first."
         )
     name = request.encoder or services.encoder_name
     if services.card_of(name).get("architecture") == "contrastive_tuned":
@@ -193,6 +192,10 @@ def _sets(kind: AlikeKind, services: Services, place: dict[int, int]) -> Generat
         named = services.catalogue.groups.all()
         found = [[place[i] for i in photos if i in place] for photos in named.values()]
         problem = "No photos are marked as belonging together yet."
+    elif kind is AlikeKind.PEOPLE:
+        by_person = photos_by_person(services)
+        found = [[place[i] for i in photos if i in place] for photos in by_person.values()]
+        problem = "Nobody is in two photos, as far as faces were found."
     else:
         rows = [row for row in all_photos(services) if row.photo_id in place]
         names = yield from _burst_names(rows) if kind is AlikeKind.BURSTS else _folder_names(rows)
@@ -213,6 +216,11 @@ def _sets(kind: AlikeKind, services: Services, place: dict[int, int]) -> Generat
     found = [members for members in found if len(members) > 1]
     if not found:
         raise UserInputError(problem, "Choose another kind of likeness.")
+    if kind is AlikeKind.PEOPLE and len(found) < LEAST_PEOPLE:
+        raise UserInputError(
+            "Only one person is in two photos, so people tell nothing apart.",
+            "Choose another kind of likeness.",
+        )
     return found
 
 

@@ -25,6 +25,8 @@ from desktop_app.jobs.tuning_folder import TuningFolder
 _TUNED = "contrastive_tuned"
 # Rows read at once while folders are counted.
 _ROWS_A_PAGE = 5000
+# People with two photos each, that there is something to differ from.
+LEAST_PEOPLE = 2
 
 
 def run(
@@ -98,7 +100,35 @@ def _choices(services: Services, photos: int, groups: Sequence[MarkedGroup]) -> 
         ),
         AlikeChoice(AlikeKind.BURSTS, None, None, nothing),
         AlikeChoice(AlikeKind.FOLDERS, len(shared), sum(shared), folder_problem),
-        AlikeChoice(
-            AlikeKind.PEOPLE, 0, 0, "The library does not know who is in a photo. Take folders by person."
-        ),
+        _people_choice(services, nothing),
     )
+
+
+def _people_choice(services: Services, nothing: str) -> AlikeChoice:
+    sets = photos_by_person(services)
+    problem = nothing
+    if not nothing and not services.catalogue.people.searched():
+        problem = "The library does not know who is in a photo. Press Find people on the page People first."
+    elif not nothing and len(sets) < LEAST_PEOPLE:
+        problem = "Two people with two photos each are needed; the library knows fewer."
+    return AlikeChoice(AlikeKind.PEOPLE, len(sets), sum(len(photos) for photos in sets.values()), problem)
+
+
+def photos_by_person(services: Services) -> dict[int, list[int]]:
+    """Photos of each person who is in two or more, hidden people left out.
+
+    A photo of several people counts for the one with the fewest photos: a set of its own says more.
+    """
+    hidden = {person.person_id for person in services.catalogue.people.people() if person.is_hidden}
+    photos_of: dict[int, set[int]] = {}
+    for face in services.catalogue.people.faces():
+        if face.person_id and face.person_id not in hidden:
+            photos_of.setdefault(face.person_id, set()).add(face.photo_id)
+    taken: set[int] = set()
+    found: dict[int, list[int]] = {}
+    for person_id in sorted(photos_of, key=lambda one: (len(photos_of[one]), one)):
+        photos = sorted(photos_of[person_id] - taken)
+        if len(photos) > 1:
+            found[person_id] = photos
+            taken.update(photos)
+    return found

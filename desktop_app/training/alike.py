@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import csv
 import datetime
-from collections import defaultdict
+import hashlib
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -95,6 +96,16 @@ def find_alike(files: Sequence[Path], similarity: Similarity, *, table: Path | N
     return sets
 
 
+def held_out_people(people: Sequence[str], count: int) -> set[str]:
+    """People of several pictures that a training leaves out, so that choices can be made on them.
+
+    The same names give the same choice on every machine: those whose names have the smallest digests.
+    """
+    pictures = Counter(name for name in people if name)
+    several = [name for name, number in pictures.items() if number > 1]
+    return set(sorted(several, key=lambda name: hashlib.sha256(name.encode()).digest())[:count])
+
+
 def burst_names(times: Sequence[float | None]) -> list[str]:
     """Names the burst of each time: those that follow within seconds share one; "" where none is known."""
     order = sorted((time, row) for row, time in enumerate(times) if time is not None)
@@ -128,7 +139,8 @@ def labels_of(files: Sequence[Path], table: Path) -> list[str]:
 
     Args:
         files: The pictures.
-        table: CSV with the columns `file`, a path or the end of one, `label` and, if there, `set`.
+        table: CSV with the columns `file`, a path or the end of one, `label` (without it, `person`) and, if
+            there, `set`.
 
     Raises:
         UserInputError: The list cannot be read, lacks a column, or contradicts itself.
@@ -139,11 +151,12 @@ def labels_of(files: Sequence[Path], table: Path) -> list[str]:
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         reason = getattr(error, "strerror", None) or error
         raise UserInputError(f"The list {display_path(table)} cannot be read: {reason}.") from error
-    if not rows or not {"file", "label"} <= set(rows[0]):
+    column = "person" if rows and "label" not in rows[0] and "person" in rows[0] else "label"
+    if not rows or not {"file", column} <= set(rows[0]):
         raise UserInputError(f"The list {display_path(table)} needs the columns file and label, and rows.")
     found: dict[str, str] = {}
     for row in rows:
-        name, label = Path(row["file"] or "").as_posix(), row["label"] or ""
+        name, label = Path(row["file"] or "").as_posix(), row[column] or ""
         if row.get("set"):
             label = "" if label in ("", row["set"]) else f"{row['set']}/{label}"
         if found.get(name, label) != label:

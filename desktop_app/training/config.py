@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Any, TypeVar, get_type_hints
 
 from desktop_app.core.errors import UserInputError
+from desktop_app.engine.embed.face_encoder import FaceShape
 from desktop_app.engine.embed.photo_encoder import (
     STANDARD_EMBEDDING,
     STANDARD_PX,
@@ -93,6 +94,7 @@ class Loss(StrEnum):
 MARGIN_LOSSES = (Loss.PAIR, Loss.TRIPLET, Loss.N_PAIR)
 TEACHER_LOSSES = (Loss.BYOL, Loss.DINO)
 BUILTIN_NETWORK = "builtin"
+FACE_NETWORK = "face"
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +125,41 @@ class ViewConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class FaceViewConfig:
+    """How far two views of a face may differ; spreads are standard deviations.
+
+    Attributes:
+        rotation_deg: Spread of the turn.
+        log_scale: Spread of the logarithm of the zoom.
+        log_stretch: Spread of the logarithm of the side ratio.
+        shift: Spread of the shift, as a share of the side.
+        shear: Spread of the slant; stands in for a turned head.
+        gain: Largest relative change of contrast, and half as much of each channel.
+        light: Strength of a soft light from one side.
+        grey: Share of the views without colour.
+        soft: Share of the views that are blurred or of few pixels.
+        least_px: Smallest side that a soft view is reduced to, of 96.
+        noise: Largest spread of pixel noise.
+        hidden: Share of the views in which a part of the face is covered.
+        mirror: Share of the views that are mirrored.
+    """
+
+    rotation_deg: float = 4.0
+    log_scale: float = 0.05
+    log_stretch: float = 0.04
+    shift: float = 0.02
+    shear: float = 0.04
+    gain: float = 0.4
+    light: float = 0.5
+    grey: float = 0.5
+    soft: float = 0.5
+    least_px: int = 30
+    noise: float = 0.06
+    hidden: float = 0.25
+    mirror: float = 0.5
+
+
+@dataclass(frozen=True, slots=True)
 class EncoderConfig:
     """The network and the embedding made of it.
 
@@ -141,7 +178,8 @@ class EncoderConfig:
             none, one head learns both.
         class_weight: Weight of these against what was learned of single pictures.
         learned_stages: How many stages describe single pictures, from the first; 0: all.
-        network: `builtin`, `timm:<model>` or `open_clip:<model>`; sizes of the latter two are their own.
+        network: `builtin`, `face`, `timm:<model>` or `open_clip:<model>`; the latter two bring their sizes.
+        face: What an embedding of the face network is made of.
     """
 
     view_px: int = 64
@@ -157,6 +195,7 @@ class EncoderConfig:
     class_weight: float = 0.0
     learned_stages: int = 0
     network: str = BUILTIN_NETWORK
+    face: FaceShape = field(default_factory=FaceShape)
 
     def embedding(self) -> EmbeddingShape:
         """What an embedding of the built-in network is made of."""
@@ -206,7 +245,8 @@ class ContrastiveConfig:
         optimiser: How weights follow their gradients.
         average: How slowly the weights of the finished encoder follow those in training; 0: they are these.
         precision: `bfloat16`, `float32`, or `auto`: bfloat16 where the machine computes it natively.
-        views: How views are drawn.
+        views: How views of photos are drawn.
+        face_views: How views of aligned faces are drawn, for the face network.
         encoder: The network.
     """
 
@@ -238,6 +278,7 @@ class ContrastiveConfig:
     average: float = 0.0
     precision: str = "auto"
     views: ViewConfig = field(default_factory=ViewConfig)
+    face_views: FaceViewConfig = field(default_factory=FaceViewConfig)
     encoder: EncoderConfig = field(default_factory=EncoderConfig)
 
     @property

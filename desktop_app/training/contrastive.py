@@ -5,8 +5,8 @@ from __future__ import annotations
 import copy
 import logging
 import time
-from collections.abc import Generator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Generator
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,9 @@ from torch import Tensor, nn
 
 from desktop_app.core.errors import AppError, UserInputError, WeightsError
 from desktop_app.core.types import Progress
+from desktop_app.engine.embed.face_encoder import ARCHITECTURE as FACE
+from desktop_app.engine.embed.face_encoder import ROLE as FACE_ROLE
+from desktop_app.engine.embed.face_encoder import FaceEncoder, calibrate_faces
 from desktop_app.engine.embed.photo_encoder import ARCHITECTURE, PhotoEncoder, calibrate
 from desktop_app.engine.embed.tower import ARCHITECTURE as TOWER
 from desktop_app.engine.embed.tower import TowerEncoder
@@ -26,6 +29,7 @@ from desktop_app.engine.weights.store import ModelCard, ModelStore, load_strict,
 from desktop_app.training.alike import AlikeSets
 from desktop_app.training.config import (
     BUILTIN_NETWORK,
+    FACE_NETWORK,
     ContrastiveConfig,
     EncoderConfig,
     Similarity,
@@ -34,6 +38,7 @@ from desktop_app.training.config import (
     config_to_dict,
 )
 from desktop_app.training.datasets import EpochOrder, SmallPictures
+from desktop_app.training.face_views import draw_face_views
 from desktop_app.training.losses import alignment, uniformity
 from desktop_app.training.objectives import Objective, PairBatch
 from desktop_app.training.optimisers import make_optimisers
@@ -57,6 +62,9 @@ _ADOPTED = (
 _AVERAGE_START = 20
 
 
+AnyEncoder = PhotoEncoder | FaceEncoder | TowerEncoder
+
+
 class ContrastiveNetwork(nn.Module):
     """Backbone and projection head, as trained.
 
@@ -66,9 +74,12 @@ class ContrastiveNetwork(nn.Module):
 
     def __init__(self, config: ContrastiveConfig) -> None:
         super().__init__()
-        self.encoder: PhotoEncoder | TowerEncoder
-        if config.encoder.network == BUILTIN_NETWORK:
-            shape = ResNetShape(config.encoder.widths, config.encoder.blocks)
+        self.encoder: AnyEncoder
+        shape = ResNetShape(config.encoder.widths, config.encoder.blocks)
+        if config.encoder.network == FACE_NETWORK:
+            self.encoder = FaceEncoder(shape, config.encoder.face)
+            features = self.encoder.feature_size
+        elif config.encoder.network == BUILTIN_NETWORK:
             self.encoder = PhotoEncoder(shape, config.encoder.embedding())
             features = self.encoder.embedding.learned_features(shape)
         else:
@@ -84,7 +95,9 @@ class ContrastiveNetwork(nn.Module):
         """Projections of any length, and of unit length those of the head for what is alike, if any."""
         x = x.contiguous(memory_format=torch.channels_last)
         kinds = None
-        if isinstance(self.encoder, PhotoEncoder):
+        if isinstance(self.encoder, FaceEncoder):
+            pooled = self.encoder.features(self.encoder.inner_face(x))
+        elif isinstance(self.encoder, PhotoEncoder):
             maps = self.encoder.backbone(x)
             embedding = self.encoder.embedding
             pooled = pool_stages(maps[: embedding.learned_stages or None], power=1.0)
@@ -302,6 +315,10 @@ class ContrastiveTraining:
         drawn = []
         for chosen in (rows, others):
             pictures, side_ratio = self.pictures.chosen(chosen)
+            if self.config.encoder.network == FACE_NETWORK:
+                faces = self.config.face_views
+                drawn.append(draw_face_views(pictures, size=size, config=faces, generator=self.random))
+                continue
             drawn.append(draw_views(pictures, side_ratio, size=size, config=views, generator=self.random))
         return drawn[0], drawn[1], self.alike.kinds[rows]
 
@@ -359,7 +376,7 @@ class ContrastiveTraining:
 
     # --- the model -----------------------------------------------------------------------------------
 
-    def finish(self) -> PhotoEncoder | TowerEncoder:
+    def finish(self) -> AnyEncoder:
         """The encoder for use: statistics of unchanged pictures in its norms, whitening learned."""
         encoder = copy.deepcopy((self.average or self.network).encoder)
         if isinstance(encoder, TowerEncoder):
@@ -368,7 +385,10 @@ class ContrastiveTraining:
         batches = picked[:CALIBRATION_PICTURES].split(self.order.batch)
         size = self.config.encoder.input_px
         pictures = [_whole_pictures(self.pictures, rows, size) for rows in batches]
-        calibrate(encoder, pictures, whiten_power=self.config.encoder.whiten_power)
+        if isinstance(encoder, FaceEncoder):
+            calibrate_faces(encoder, pictures, whiten_power=self.config.encoder.whiten_power)
+        else:
+            calibrate(encoder, pictures, whiten_power=self.config.encoder.whiten_power)
         return encoder.requires_grad_(False)
 
 
@@ -411,13 +431,20 @@ class ModelWords:
     sources: str
 
 
-def write_encoder(training: ContrastiveTraining, words: ModelWords, *, store: str = "float32") -> ModelCard:
+def write_encoder(
+    training: ContrastiveTraining,
+    words: ModelWords,
+    *,
+    store: str = "float32",
+    judge: Callable[[FaceEncoder], float] | None = None,
+) -> ModelCard:
     """Finish a training and write its model: card and weights.
 
     Args:
         training: The run.
         words: What its card says.
         store: `float32`, `half`, or `byte`: kernels of the backbone in one byte each, the rest in half.
+        judge: Says from which similarity on two faces are one person, for the card of a face encoder.
 
     Raises:
         ResourceError: The files cannot be written.
@@ -425,6 +452,8 @@ def write_encoder(training: ContrastiveTraining, words: ModelWords, *, store: st
     encoder = training.finish()
     choices = training.config
     config, described = _card_config(encoder, choices.encoder)
+    if isinstance(encoder, FaceEncoder) and judge is not None:
+        config["same_person"] = judge(encoder)
     facts = {
         "embedding": described,
         "trained on": f"{len(training.pictures)} pictures, {training.seen} pairs",
@@ -437,8 +466,8 @@ def write_encoder(training: ContrastiveTraining, words: ModelWords, *, store: st
     }
     card = ModelCard(
         name=words.name,
-        role="encoder",
-        architecture=ARCHITECTURE if isinstance(encoder, PhotoEncoder) else TOWER,
+        role=FACE_ROLE if isinstance(encoder, FaceEncoder) else "encoder",
+        architecture=_architecture(encoder),
         config=config,
         title=words.title,
         licence=words.licence,
@@ -457,11 +486,22 @@ def _stored(tensors: dict[str, Tensor], store: str) -> dict[str, Tensor]:
     return pack(tensors, prefix="backbone." if store == "byte" else "none of them")
 
 
-def _card_config(encoder: PhotoEncoder | TowerEncoder, choices: EncoderConfig) -> tuple[dict[str, Any], str]:
+def _architecture(encoder: AnyEncoder) -> str:
+    if isinstance(encoder, FaceEncoder):
+        return FACE
+    return ARCHITECTURE if isinstance(encoder, PhotoEncoder) else TOWER
+
+
+def _card_config(encoder: AnyEncoder, choices: EncoderConfig) -> tuple[dict[str, Any], str]:
     """What rebuilds the network, and its embedding in words."""
     if isinstance(encoder, TowerEncoder):
         described = f"{encoder.size} numbers from {encoder.input_px} x {encoder.input_px} pixels"
         return {"network": encoder.name}, described
+    if isinstance(encoder, FaceEncoder):
+        face, side = choices.face, choices.input_px
+        described = f"{face.size} numbers from a face of {side} x {side} pixels"
+        sizes = {"widths": list(choices.widths), "blocks": list(choices.blocks), "input_px": side}
+        return {**sizes, **asdict(face)}, described
     described = f"{choices.embedding_size} numbers from {choices.input_px} x {choices.input_px} pixels"
     config = {
         "widths": list(choices.widths),

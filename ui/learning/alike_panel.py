@@ -86,6 +86,8 @@ class AlikePanel(QFrame):
         sets, photos = choice.sets or 0, texts.photos_text(choice.photos or 0)
         if choice.kind is AlikeKind.GROUPS:
             text = self.tr("1 group") if sets == 1 else self.tr("{} groups").format(texts.count_text(sets))
+        elif choice.kind is AlikeKind.PEOPLE:
+            text = self.tr("1 person") if sets == 1 else self.tr("{} people").format(texts.count_text(sets))
         else:
             text = self.tr("1 folder") if sets == 1 else self.tr("{} folders").format(texts.count_text(sets))
         return f"{text}, {photos}"

@@ -6,6 +6,9 @@ import torch
 
 from desktop_app.core.errors import WeightsError
 from desktop_app.engine.embed.embedder import Embedder, EmbedderFacts, frozen
+from desktop_app.engine.embed.face_encoder import ALIGNED_PX, build_face_encoder
+from desktop_app.engine.embed.face_encoder import ARCHITECTURE as FACE
+from desktop_app.engine.embed.face_encoder import ROLE as FACE_ROLE
 from desktop_app.engine.embed.photo_encoder import ARCHITECTURE, build_photo_encoder
 from desktop_app.engine.embed.preprocessing import Preprocessing
 from desktop_app.engine.embed.resnet50_encoder import ARCHITECTURE as RESNET50
@@ -43,6 +46,8 @@ def load_embedder(store: ModelStore, name: str, *, device: torch.device) -> Embe
     card = store.card(name)
     if card.role == "encoder" and card.architecture == RESNET50:
         return _load_resnet50(store, card, device=device)
+    if card.role == FACE_ROLE and card.architecture == FACE:
+        return _load_face(store, card, device=device)
     if card.role == "encoder" and card.architecture == TOWER:
         from desktop_app.engine.embed.tower import load_tower
 
@@ -68,6 +73,12 @@ def _load_card(store: ModelStore, card: ModelCard, *, device: torch.device) -> E
         raise WeightsError(f"The model card of {card.name} is not usable: input_px is out of range.")
     facts = EmbedderFacts(card.name, card.sha256[:16], int(card.config["embedding_size"]))
     return Embedder(frozen(encoder, device), Preprocessing(input_px), facts=facts, device=device)
+
+
+def _load_face(store: ModelStore, card: ModelCard, *, device: torch.device) -> Embedder:
+    encoder = build_face_encoder(card.config, store.tensors(card), what=card.name)
+    facts = EmbedderFacts(card.name, card.sha256[:16], encoder.face.size)
+    return Embedder(frozen(encoder, device), Preprocessing(ALIGNED_PX), facts=facts, device=device)
 
 
 def _load_resnet50(store: ModelStore, card: ModelCard, *, device: torch.device) -> Embedder:

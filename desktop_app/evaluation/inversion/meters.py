@@ -23,7 +23,7 @@ from desktop_app.engine.metrics.identity import (
     IdentityMeter,
     contrastive_meter,
     face_part,
-    load_recognition,
+    identity_meter,
 )
 from desktop_app.engine.metrics.l2 import l2_each
 from desktop_app.engine.metrics.lpips import load_lpips, load_vgg16, lpips_each, missing_part
@@ -151,7 +151,7 @@ def load_meters(store: ModelStore, *, encoder: str, device: torch.device) -> Met
     """
     embedder = _embedder(store, encoder, device=device)
     similarity = contrastive_meter(embedder) if embedder is not None else None
-    identity = load_recognition(store, device=device) or similarity
+    identity = identity_meter(store, device=device, embedder=embedder)
     return Meters(
         load_lpips(store, device=device),
         identity,
@@ -210,6 +210,11 @@ def _missing(meters: Meters) -> list[str]:
         found.append(f"LPIPS is not measured. {why}")
     if meters.identity is None:
         found.append("Identity is not measured: there is no encoder.")
+    elif meters.identity.is_builtin:
+        found.append(
+            "No published face recognition weights (ArcFace, CurricularFace) are installed: identity is "
+            f"measured by {meters.identity.name}; its values are not those of published tables."
+        )
     elif not meters.identity.is_recognition:
         found.append(
             "No face recognition weights (ArcFace, CurricularFace) are installed: "

@@ -1,0 +1,1 @@
+"""The page of people: groups of faces, names, more photos of one person."""
