@@ -126,7 +126,7 @@ class MainWindow(QMainWindow):
     def _build_rail(self) -> QFrame:
         self._rail_group = QButtonGroup(self)
         self._rail_group.setExclusive(True)
-        box = column(spacing=6)
+        box = column(spacing=4)
         box.setContentsMargins(8, 12, 8, 12)
         entries = (
             ("library", self.tr("Library"), self.tr("Your photos (Ctrl+1)")),

@@ -34,7 +34,7 @@ USUAL_STAGES = 3
 FACE_ENCODER = "face"
 FACE_PX = 96
 FACE_WIDTHS = (40, 80, 160)
-FACE_WHITEN_POWER = 0.4
+FACE_WHITEN_POWER = 0.45
 
 
 def register(subparsers: _Subparsers) -> None:

@@ -46,7 +46,7 @@ class FaceShape:
 
     learned_size: int = 128
     edge_size: int = 200
-    edge_weight: float = 2.0
+    edge_weight: float = 3.0
 
     @property
     def size(self) -> int:
