@@ -17,6 +17,7 @@ from desktop_app.core.errors import ResourceError, UserInputError, display_path
 from desktop_app.core.types import Image, Progress
 from desktop_app.engine.embed.picture_file import picture_files, read_picture
 from desktop_app.training.run_folder import Pace
+from desktop_app.training.val_split import without_held_out
 
 _log = logging.getLogger(__name__)
 
@@ -107,6 +108,8 @@ def load_pictures(
 ) -> Generator[Progress, None, SmallPictures]:
     """Decode all pictures below the folders, or take them from an earlier run's cache.
 
+    People whom an `index.csv` keeps for measuring are left out.
+
     Args:
         folders: Where the pictures are.
         cache: Folder for the array; used again when files and sizes are the same.
@@ -122,7 +125,8 @@ def load_pictures(
         UserInputError: A folder is missing, or fewer than two pictures can be read.
         ResourceError: The cache cannot be written.
     """
-    files = sorted({file for folder in folders for file in picture_files(folder)})
+    found_files = sorted({file for folder in folders for file in picture_files(folder)})
+    files = without_held_out(found_files, folders)
     mark = _mark(files, side)
     found = _from_cache(cache, mark, files)
     if found is not None:
