@@ -1,4 +1,4 @@
-"""`contrastyle train checkpoint`: split, join and thin the checkpoint of a run."""
+"""`contrastyle train checkpoint` and `swap`: checkpoints in parts or thin, layers of two generators."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def add_parser(train: Any) -> None:  # Any: argparse gives its subparsers no public type
-    """Add the command below `train`."""
+    """Add the commands below `train`."""
     parser = train.add_parser("checkpoint", help="move a run's checkpoint: in parts, or thin")
     actions = parser.add_subparsers(title="what to do", required=True, metavar="ACTION")
     split = actions.add_parser("split", help="write it as parts with SHA-256 digests")
@@ -26,6 +26,16 @@ def add_parser(train: Any) -> None:  # Any: argparse gives its subparsers no pub
     thin = actions.add_parser("thin", help="weights and step alone; resumed with freshly warmed optimisers")
     _folders(thin, "folder of the run", "folder of the thin checkpoint")
     thin.set_defaults(command=make_thin)
+    swap = train.add_parser(
+        "swap", help="coarse layers of one run's generator, fine layers of one fine-tuned from it"
+    )
+    swap.add_argument("--coarse", type=Path, required=True, metavar="RUN", help="gives pose and shape")
+    swap.add_argument("--fine", type=Path, required=True, metavar="RUN", help="gives texture and colours")
+    swap.add_argument(
+        "--from-px", type=whole_number(8), default=32, metavar="PX", help="first fine resolution (32)"
+    )
+    swap.add_argument("--out", type=Path, required=True, help="folder of the new run")
+    swap.set_defaults(command=swap_layers)
 
 
 def split_parts(args: argparse.Namespace, console: Console) -> dict[str, object]:
@@ -53,6 +63,15 @@ def make_thin(args: argparse.Namespace, console: Console) -> dict[str, object]:
     size = write_thin(args.source, args.out)
     console.line(f"Wrote {size / 1e6:.1f} MB to {args.out}. Resume it there with --resume.")
     return {"run": str(args.out), "bytes": size}
+
+
+def swap_layers(args: argparse.Namespace, console: Console) -> dict[str, object]:
+    """Write a run with layers of two."""
+    from desktop_app.training.layer_swap import swap_runs
+
+    count = swap_runs(args.coarse, args.fine, args.out, from_px=args.from_px)
+    console.line(f"Took {count} tensors from {args.fine}; the run is in {args.out}.")
+    return {"run": str(args.out), "tensors": count}
 
 
 def _folders(parser: argparse.ArgumentParser, source: str, out: str) -> None:
