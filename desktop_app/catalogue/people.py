@@ -269,9 +269,7 @@ class PeopleRepository:
         known = {person.person_id: person for person in self.people()}
         wanted = [i for i in dict.fromkeys(person_ids) if i in known]
         if len(wanted) < 2:
-            raise UserInputError(
-                "Two people are needed to join them.", "Choose several: Ctrl+click adds one."
-            )
+            raise UserInputError("Two people are needed to join them.", "Choose at least two.")
         stays = next((i for i in wanted if known[i].name), wanted[0])
         others = [i for i in wanted if i != stays]
         with transaction(self._connection, self._file):

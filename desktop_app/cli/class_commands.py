@@ -192,7 +192,7 @@ def _services(args: argparse.Namespace, console: Console) -> Services:
     if args.encoder:
         library = replace(console.settings.library, encoder=args.encoder)
         console.settings = replace(console.settings, library=library)
-    return console.services(args.library)
+    return console.known_services(args.library)
 
 
 def _photo_id(file: Path, services: Services) -> int:

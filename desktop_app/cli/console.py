@@ -13,7 +13,8 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, TypeVar
 
-from desktop_app.core.errors import JobCancelled
+from desktop_app.catalogue.database import DATABASE_NAME
+from desktop_app.core.errors import JobCancelled, UserInputError, display_path
 from desktop_app.core.paths import AppPaths
 from desktop_app.core.settings import Settings
 from desktop_app.core.types import Progress
@@ -100,6 +101,20 @@ class Console:
         services = Services(self.paths, self.settings, library or self.paths.library)
         self._open_services.append(services)
         return services
+
+    def known_services(self, library: Path | None = None) -> Services:
+        """The same for a library that must be there: a mistyped folder is refused, not made.
+
+        Raises:
+            UserInputError: A folder was given that holds no library.
+        """
+        if library is not None and not (library / DATABASE_NAME).is_file():
+            raise UserInputError(
+                f"There is no library in {display_path(library)}.",
+                "Check the name, or make one there: contrastyle index FOLDER --library "
+                f"{display_path(library)}",
+            )
+        return self.services(library)
 
     def drive(
         self,

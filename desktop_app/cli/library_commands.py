@@ -75,7 +75,7 @@ def run_search(args: argparse.Namespace, console: Console) -> dict[str, object]:
     from desktop_app.jobs import search_photos
 
     _use_encoder(args, console)
-    services = console.services(args.library)
+    services = console.known_services(args.library)
     request = SearchRequest(path=args.photo, top_k=args.top, min_similarity=args.min_similarity)
     result = console.drive(search_photos.run(request, services))
     for hit in result.hits:

@@ -63,7 +63,7 @@ def tune(args: argparse.Namespace, console: Console) -> dict[str, object]:
     """Do what the options say."""
     from desktop_app.jobs import keep_tuning, switch_encoder, tune_options
 
-    services = console.services(args.library)
+    services = console.known_services(args.library)
     if args.mark is not None:
         _mark(args.mark, services, console)
     if args.use:

@@ -34,7 +34,7 @@ def run(
         if len(known) < 2:
             raise UserInputError(
                 "At least two photos are needed to belong together.",
-                "Choose several photos: Ctrl+click adds one, Shift+click a range.",
+                "Give two photos of the library or more; in the window, Ctrl+click adds one to the choice.",
             )
         with catalogue.writing():
             catalogue.groups.mark(list(known))

@@ -27,6 +27,9 @@ _TUNED = "contrastive_tuned"
 _ROWS_A_PAGE = 5000
 # People with two photos each, that there is something to differ from.
 LEAST_PEOPLE = 2
+_NO_GROUPS = (
+    "Mark photos that belong together first: in the library of the window, choose several and press G."
+)
 
 
 def run(
@@ -96,7 +99,7 @@ def _choices(services: Services, photos: int, groups: Sequence[MarkedGroup]) -> 
             AlikeKind.GROUPS,
             len(groups),
             marked,
-            nothing or ("" if groups else "Mark photos in the library first: choose several, then G."),
+            nothing or ("" if groups else _NO_GROUPS),
         ),
         AlikeChoice(AlikeKind.BURSTS, None, None, nothing),
         AlikeChoice(AlikeKind.FOLDERS, len(shared), sum(shared), folder_problem),

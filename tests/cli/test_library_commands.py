@@ -126,3 +126,10 @@ def test_models_list(run: Run) -> None:
     answer = run("models", "list", "--json").json
     assert isinstance(answer["models"], list)
     assert run("models", "list").code == 0
+
+
+def test_mistyped_library_is_refused_and_not_made(run: Run, photos: Path, tmp_path: Path) -> None:
+    for line in (("search", photos / "photo0000.jpg"), ("classes", "list")):
+        refused = run(*line, "--library", tmp_path / "mistyped")
+        assert refused.code == 1 and "no library" in refused.err
+        assert not (tmp_path / "mistyped").exists()

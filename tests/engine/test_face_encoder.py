@@ -145,3 +145,11 @@ def test_the_builtin_encoder_measures_identity_and_is_named_as_such() -> None:
     assert meter.similarity_each(x, x).tolist() == pytest.approx([1.0, 1.0], abs=1e-5)
     card = store.card(BUILTIN_FACES)
     assert card.bytes < 4_000_000 and 0.1 < card.config["same_person"] < 0.9
+
+
+def test_hints_name_models_of_the_wanted_kind_only() -> None:
+    store = ModelStore(default_paths().builtin_models, Path("nowhere"))
+    with pytest.raises(WeightsError) as refused:
+        load_embedder(store, "no.such", device=CPU)
+    assert "contrastive_photo.builtin" in refused.value.hint
+    assert "restyle_psp.builtin" not in refused.value.hint

@@ -137,11 +137,11 @@ class InversionPage(DropArea):
         self._pair_tab.hide()
         self._result_tab = button(self.tr("2   Inversion and edits"))
         self._tabs = QButtonGroup(self)
-        for tab in (self._choose_tab, self._pair_tab, self._result_tab):
+        for tab in (self._choose_tab, self._result_tab, self._pair_tab):
             tab.setCheckable(True)
             self._tabs.addButton(tab)
         self._tab_bar = QWidget()
-        bar = row(self._choose_tab, self._pair_tab, self._result_tab, None, spacing=8)
+        bar = row(self._choose_tab, self._result_tab, self._pair_tab, None, spacing=8)
         bar.setContentsMargins(18, 12, 16, 6)
         self._tab_bar.setLayout(bar)
         self._tab_bar.hide()

@@ -43,7 +43,7 @@ def load_embedder(store: ModelStore, name: str, *, device: torch.device) -> Embe
         from desktop_app.engine.embed.open_clip_encoder import load_open_clip
 
         return load_open_clip(store.user_folder, name.removeprefix(OPEN_CLIP_PREFIX), device=device)
-    card = store.card(name)
+    card = store.card(name, roles=("encoder", FACE_ROLE))
     if card.role == "encoder" and card.architecture == RESNET50:
         return _load_resnet50(store, card, device=device)
     if card.role == FACE_ROLE and card.architecture == FACE:

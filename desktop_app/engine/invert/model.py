@@ -165,7 +165,7 @@ def load_inversion_model(store: ModelStore, name: str, *, device: torch.device) 
     Raises:
         WeightsError: No such model, wrong kind, damaged file or another architecture.
     """
-    card = store.card(name)
+    card = store.card(name, roles=("inversion",))
     if card.architecture not in INVERTIBLE:
         raise WeightsError(f"The model '{name}' is no inversion model (it is '{card.architecture}').")
     return build_inversion_model(card, store.tensors(card), device=device)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -98,8 +99,12 @@ class ModelStore:
                 found.setdefault(card.name, card)
         return list(found.values())
 
-    def card(self, name: str) -> ModelCard:
+    def card(self, name: str, *, roles: Sequence[str] = ()) -> ModelCard:
         """The card of a model.
+
+        Args:
+            name: Its name.
+            roles: What it is wanted for: where there is none of that name, only such models are offered.
 
         Raises:
             WeightsError: There is no such model.
@@ -107,7 +112,8 @@ class ModelStore:
         for card in self.cards():
             if card.name == name:
                 return card
-        known = ", ".join(card.name for card in self.cards()) or "none"
+        offered = [card.name for card in self.cards() if not roles or card.role in roles]
+        known = ", ".join(offered) or "none"
         raise WeightsError(f"There is no model named '{name}'.", f"Known models: {known}.")
 
     def tensors(self, card: ModelCard) -> dict[str, Tensor]:

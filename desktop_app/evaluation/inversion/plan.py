@@ -192,7 +192,7 @@ def _lacks_directions(card: ModelCard) -> bool:
 
 
 def _inversion_card(store: ModelStore, name: str) -> ModelCard:
-    card = store.card(name)
+    card = store.card(name, roles=("inversion",))
     if card.architecture != ARCHITECTURE:
         known = ", ".join(one.name for one in store.cards() if one.architecture == ARCHITECTURE) or "none"
         raise WeightsError(
