@@ -20,6 +20,9 @@ from desktop_app.jobs.find_people import described_faces
 from desktop_app.jobs.people_list import encoder_problem, same_person_similarity, tiles
 from desktop_app.jobs.services import Services
 
+# Faces that only look alike, shown after those that are probably of the person: the encoder misses some.
+MOST_OTHERS = 16
+
 
 def run(request: FaceSearchRequest, services: Services) -> Generator[object, None, FaceSearchResult]:
     """Find faces like one, the nearest of each photo.
@@ -48,8 +51,10 @@ def run(request: FaceSearchRequest, services: Services) -> Generator[object, Non
     seen = {own_photo}
     order = np.argsort(-similarity, kind="stable")
     chosen: list[int] = []
+    others = 0
     for row in order.tolist():
-        if len(chosen) >= request.top_k or not is_usable[row]:
+        others += similarity[row] < threshold
+        if len(chosen) >= request.top_k or others > MOST_OTHERS or not is_usable[row]:
             break
         if faces[row].photo_id not in seen:
             seen.add(faces[row].photo_id)
