@@ -106,9 +106,7 @@ class EpochOrder:
 def load_pictures(
     folders: Sequence[Path], cache: Path, *, side: int
 ) -> Generator[Progress, None, SmallPictures]:
-    """Decode all pictures below the folders, or take them from an earlier run's cache.
-
-    People whom an `index.csv` keeps for measuring are left out.
+    """Decode all pictures below the folders but those of held-out people, or take them from a cache.
 
     Args:
         folders: Where the pictures are.
@@ -125,8 +123,7 @@ def load_pictures(
         UserInputError: A folder is missing, or fewer than two pictures can be read.
         ResourceError: The cache cannot be written.
     """
-    found_files = sorted({file for folder in folders for file in picture_files(folder)})
-    files = without_held_out(found_files, folders)
+    files = without_held_out(sorted({f for folder in folders for f in picture_files(folder)}), folders)
     mark = _mark(files, side)
     found = _from_cache(cache, mark, files)
     if found is not None:
