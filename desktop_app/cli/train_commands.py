@@ -187,6 +187,7 @@ def _network(args: argparse.Namespace, encoder: EncoderConfig) -> EncoderConfig:
         encoder,
         class_size=args.kinds,
         class_weight=1.0,
+        class_head_size=args.kinds_head,
         # A last stage beyond the usual ones serves what is alike only.
         learned_stages=min(USUAL_STAGES, len(widths)),
         embedding_size=encoder.embedding_size + args.kinds,
@@ -311,6 +312,10 @@ def _add_choices(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--kinds", type=whole_number(0, 512), default=0,
         help="numbers of the embedding that a head for what is alike gives, with joint and joint_sets",
+    )  # fmt: skip
+    parser.add_argument(
+        "--kinds-head", type=whole_number(0, 512), default=0,
+        help="outputs of that head in training, where --kinds directions are found afterwards in closed form",
     )  # fmt: skip
     parser.add_argument(
         "--kinds-weight", type=decimal_number(0), help="weight of these in the embedding; usually 1"

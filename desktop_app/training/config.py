@@ -178,6 +178,9 @@ class EncoderConfig:
             none, one head learns both.
         class_weight: Weight of these against what was learned of single pictures.
         learned_stages: How many stages describe single pictures, from the first; 0: all.
+        class_head_size: Outputs of the head in training, where `class_size` directions are found afterwards
+            by discriminant analysis of its hidden layer, the learned features and the colours; 0: the
+            head's outputs are taken.
         network: `builtin`, `face`, `timm:<model>` or `open_clip:<model>`; the latter two bring their sizes.
         face: What an embedding of the face network is made of.
     """
@@ -194,6 +197,7 @@ class EncoderConfig:
     class_size: int = 0
     class_weight: float = 0.0
     learned_stages: int = 0
+    class_head_size: int = 0
     network: str = BUILTIN_NETWORK
     face: FaceShape = field(default_factory=FaceShape)
 
@@ -207,6 +211,7 @@ class EncoderConfig:
             class_size=self.class_size,
             class_weight=self.class_weight,
             learned_stages=self.learned_stages,
+            class_head_size=self.class_head_size,
         )
 
 

@@ -38,6 +38,7 @@ from desktop_app.training.config import (
     config_to_dict,
 )
 from desktop_app.training.datasets import EpochOrder, SmallPictures
+from desktop_app.training.discriminant import discriminant
 from desktop_app.training.face_views import draw_face_views
 from desktop_app.training.losses import alignment, uniformity
 from desktop_app.training.objectives import Objective, PairBatch
@@ -56,7 +57,7 @@ CALIBRATION_PICTURES = 6144
 COLLAPSE_SHARE = 0.05
 _ADOPTED = (
     "input_px", "pool_power", "embedding_size", "colour_size", "colour_weight", "class_size", "class_weight",
-    "learned_stages",
+    "learned_stages", "class_head_size",
 )  # fmt: skip
 # The average of the weights forgets the first steps sooner.
 _AVERAGE_START = 20
@@ -224,15 +225,15 @@ class ContrastiveTraining:
                 "Give the same ones, or choose another folder for the run.",
             )
         self.step, self.seconds = saved["step"], saved["seconds"]
-        self.network.load_state_dict(saved["network"])
+        _take(self.network, saved["network"])
         if self.slow is not None:
-            self.slow.load_state_dict(saved["slow"])
+            _take(self.slow, saved["slow"])
         if "queue" in saved:  # written before the objective had a state of its own
             self.objective.load_state_dict({"queue": saved["queue"]} if self.slow is not None else {})
         else:
             self.objective.load_state_dict(saved["objective"])
         if self.average is not None:
-            self.average.load_state_dict(saved["average"])
+            _take(self.average, saved["average"])
         # One optimiser alone was written under another name.
         states = saved["optimisers"] if "optimisers" in saved else [saved["optimiser"]]
         for optimiser, state in zip(self.optimisers, states, strict=True):
@@ -385,10 +386,21 @@ class ContrastiveTraining:
         batches = picked[:CALIBRATION_PICTURES].split(self.order.batch)
         size = self.config.encoder.input_px
         pictures = [_whole_pictures(self.pictures, rows, size) for rows in batches]
+        power = self.config.encoder.whiten_power
         if isinstance(encoder, FaceEncoder):
-            calibrate_faces(encoder, pictures, whiten_power=self.config.encoder.whiten_power)
-        else:
-            calibrate(encoder, pictures, whiten_power=self.config.encoder.whiten_power)
+            calibrate_faces(encoder, pictures, whiten_power=power)
+            return encoder.requires_grad_(False)
+        wide = calibrate(encoder, pictures, whiten_power=power)
+        if wide is not None and self.alike.shared:
+            embedding = encoder.embedding
+            mean, matrix = discriminant(
+                wide,
+                self.alike.kinds[picked[:CALIBRATION_PICTURES]],
+                size=embedding.class_size,
+                blocks=embedding.kind_blocks(encoder.backbone.shape),
+            )
+            encoder.kind_directions.mean.copy_(mean)
+            encoder.kind_directions.matrix.copy_(matrix)
         return encoder.requires_grad_(False)
 
 
@@ -517,8 +529,17 @@ def _card_config(encoder: AnyEncoder, choices: EncoderConfig) -> tuple[dict[str,
             class_size=choices.class_size,
             class_weight=choices.class_weight,
             learned_stages=choices.learned_stages,
+            class_head_size=choices.class_head_size,
         )
     return config, described
+
+
+def _take(network: ContrastiveNetwork, state: dict[str, Tensor]) -> None:
+    """Load what is trained; what is found after training may have another shape by now."""
+    found_after = ("whitening.", "kind_directions.")
+    own = {k: v for k, v in network.state_dict().items() if any(part in k for part in found_after)}
+    trained = {k: v for k, v in state.items() if not any(part in k for part in found_after)}
+    network.load_state_dict({**own, **trained})
 
 
 def _unchanging(config: ContrastiveConfig) -> tuple[object, ...]:
@@ -528,7 +549,12 @@ def _unchanging(config: ContrastiveConfig) -> tuple[object, ...]:
         (encoder.network, encoder.widths, encoder.blocks),
         (config.head_hidden, config.head_out, config.head, config.prototypes),
         (config.loss, config.similarity, config.view_weight),
-        (encoder.class_size, encoder.learned_stages, config.optimiser, config.average > 0),
+        (
+            encoder.class_head_size or encoder.class_size,
+            encoder.learned_stages,
+            config.optimiser,
+            config.average > 0,
+        ),
         (config.dissimilarity, config.queue, config.batch, config.seed),
     )
 

@@ -399,3 +399,21 @@ def test_a_model_of_fewer_stages_begins_a_larger_network(tmp_path: Path) -> None
         state["backbone.stem.conv.weight"], small.network.encoder.state_dict()["backbone.stem.conv.weight"]
     )
     assert torch.equal(state["backbone.stages.2.0.first.conv.weight"], last)
+
+
+def test_directions_of_kinds_are_found_after_training_of_a_finished_run(tmp_path: Path) -> None:
+    training = _two_heads(tmp_path, images=64)
+    for _ in training.steps():
+        pass
+    encoder = replace(training.config.encoder, class_head_size=6, class_size=4, embedding_size=16)
+    later = _method_training(tmp_path, replace(training.config, encoder=encoder))
+    assert later.restore() and later.seen == 64
+    found = later.finish()
+    assert isinstance(found.kind_directions.matrix, torch.Tensor)
+    assert found.kind_directions.matrix.shape[1] == 4 and found.kind_directions.mean.abs().max() > 0
+    pictures, _ = later.pictures.chosen(torch.arange(48))
+    rows = found.branches(torch.nn.functional.interpolate(pictures.float() / 127.5 - 1, (32, 32))).kinds
+    similarity = rows @ rows.T
+    similarity.fill_diagonal_(-2.0)
+    kinds = later.alike.kinds
+    assert (kinds[similarity.argmax(dim=1)] == kinds).float().mean() > 0.7  # pairs of nearly the same

@@ -24,6 +24,10 @@ from desktop_app.engine.weights.store import load_strict
 ARCHITECTURE = "contrastive_resnet_small"
 # Measured on the labelled sets: 0.1 and 0.25 are alike, and both better than no whitening.
 COLOUR_WHITEN_POWER = 0.25
+CLASS_HIDDEN = 512
+_MOST_HEAD = 4096
+# Pictures after which the statistics of the norms stand still.
+_NORM_PICTURES = 2048
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +42,9 @@ class EmbeddingShape:
         class_size: How many of its numbers tell kinds of things; 0: none.
         class_weight: Weight of these against the learned features.
         learned_stages: How many stages, from the first, the learned features come from; 0: all.
+        class_head_size: Outputs that the head for kinds was trained with, where the numbers that tell kinds
+            are directions of its hidden layer, the learned features and the colours together; 0: they are the
+            outputs of the head.
     """
 
     size: int
@@ -47,6 +54,7 @@ class EmbeddingShape:
     class_size: int = 0
     class_weight: float = 0.0
     learned_stages: int = 0
+    class_head_size: int = 0
 
     @property
     def learned_size(self) -> int:
@@ -57,8 +65,9 @@ class EmbeddingShape:
         """Channels that the whitened features are made of."""
         return sum(shape.widths[: self.learned_stages or None])
 
-
-CLASS_HIDDEN = 512
+    def kind_blocks(self, shape: ResNetShape) -> tuple[int, ...]:
+        """Lengths of the parts that the directions of kinds are found in."""
+        return (CLASS_HIDDEN, self.learned_features(shape), COLOUR_BINS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +101,10 @@ class PhotoEncoder(nn.Module):
         if embedding.colour_size:
             self.colour_whitening = Whitening(COLOUR_BINS, embedding.colour_size)
         if embedding.class_size:
-            self.class_head = ProjectionHead(shape.features, hidden=CLASS_HIDDEN, out=embedding.class_size)
+            out = embedding.class_head_size or embedding.class_size
+            self.class_head = ProjectionHead(shape.features, hidden=CLASS_HIDDEN, out=out)
+        if embedding.class_head_size:
+            self.kind_directions = Whitening(sum(embedding.kind_blocks(shape)), embedding.class_size)
 
     def features(self, x: Tensor) -> Tensor:
         """Pooled features before whitening: (B, 3, H, W) in [-1, 1] -> (B, F) float32."""
@@ -106,8 +118,7 @@ class PhotoEncoder(nn.Module):
         if self.embedding.colour_size:
             colours = self.colour_whitening(colour_histogram(x))
         if self.embedding.class_size:
-            ways = [self.class_head(pool_stages(one, power=1.0)) for one in maps]
-            kinds = F.normalize(ways[0] + ways[1], dim=1)
+            kinds = self._kinds(maps, x)
         return Branches(learned, colours, kinds)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -119,6 +130,21 @@ class PhotoEncoder(nn.Module):
         if parts.kinds is not None:
             joined.append(self.embedding.class_weight * parts.kinds)
         return F.normalize(torch.cat(joined, dim=1), dim=1) if len(joined) > 1 else parts.learned
+
+    def kind_features(self, x: Tensor) -> Tensor:
+        """What the directions of kinds are found in: (B, 3, H, W) -> (B, sum of `kind_blocks`)."""
+        return self._kind_features(self._both_ways(x), x)
+
+    def _kinds(self, maps: list[list[Tensor]], x: Tensor) -> Tensor:
+        if self.embedding.class_head_size:
+            directions: Tensor = self.kind_directions(self._kind_features(maps, x))
+            return directions
+        ways = [self.class_head(pool_stages(one, power=1.0)) for one in maps]
+        return F.normalize(ways[0] + ways[1], dim=1)
+
+    def _kind_features(self, maps: list[list[Tensor]], x: Tensor) -> Tensor:
+        ways = [self.class_head.hidden(pool_stages(one, power=1.0)) for one in maps]
+        return torch.cat([(ways[0] + ways[1]) / 2.0, self._learned(maps), colour_histogram(x)], dim=1)
 
     def _both_ways(self, x: Tensor) -> list[list[Tensor]]:
         """Maps of all stages, of a picture and of its mirror image."""
@@ -132,27 +158,40 @@ class PhotoEncoder(nn.Module):
 
 
 @torch.no_grad()
-def calibrate(encoder: PhotoEncoder, batches: Iterable[Tensor], *, whiten_power: float) -> None:
+def calibrate(encoder: PhotoEncoder, batches: Iterable[Tensor], *, whiten_power: float) -> Tensor | None:
     """Make an encoder ready for use: norms and whitening learn from unchanged pictures, without labels.
 
     Args:
         encoder: Left in evaluation mode.
         batches: Pictures, (B, 3, S, S) in [-1, 1]; gone through twice, so not an iterator.
         whiten_power: How far the axes of the embedding are evened out, 0 to 0.5.
+
+    Returns:
+        What the directions of kinds can be found in, (N, sum of `kind_blocks`), where the encoder has such.
     """
     for part in encoder.modules():
         if isinstance(part, (nn.BatchNorm1d, nn.BatchNorm2d)):
             part.reset_running_stats()
             part.momentum = None  # the mean over all batches
     encoder.train()
+    seen = 0
     for x in batches:
         encoder.branches(x)
+        seen += len(x)
+        if seen >= _NORM_PICTURES:
+            break
     encoder.eval()
-    features = torch.cat([encoder.features(x) for x in batches])
+    wide = None
+    if encoder.embedding.class_head_size:
+        wide = torch.cat([encoder.kind_features(x) for x in batches])
+        _, features, colours = wide.split(encoder.embedding.kind_blocks(encoder.backbone.shape), dim=1)
+    else:
+        features = torch.cat([encoder.features(x) for x in batches])
+        colours = torch.cat([colour_histogram(x) for x in batches])
     encoder.whitening.fit(features, power=whiten_power)
     if encoder.embedding.colour_size:
-        colours = torch.cat([colour_histogram(x) for x in batches])
         encoder.colour_whitening.fit(colours, power=COLOUR_WHITEN_POWER)
+    return wide
 
 
 def build_photo_encoder(config: dict[str, Any], tensors: dict[str, Tensor], *, what: str) -> PhotoEncoder:
@@ -160,7 +199,8 @@ def build_photo_encoder(config: dict[str, Any], tensors: dict[str, Tensor], *, w
 
     Args:
         config: `widths`, `blocks`, `embedding_size`, `pool_power` and, where there are such branches,
-            `colour_size` and `colour_weight`, `class_size` and `class_weight`, and `learned_stages`.
+            `colour_size` and `colour_weight`, `class_size`, `class_weight` and `class_head_size`, and
+            `learned_stages`.
         tensors: Its weights.
         what: Name for error messages.
 
@@ -177,6 +217,7 @@ def build_photo_encoder(config: dict[str, Any], tensors: dict[str, Tensor], *, w
             class_size=int(config.get("class_size", 0)),
             class_weight=float(config.get("class_weight", 0.0)),
             learned_stages=int(config.get("learned_stages", 0)),
+            class_head_size=int(config.get("class_head_size", 0)),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise WeightsError(f"The model card of {what} is not usable: {error!r}.") from error
@@ -197,6 +238,8 @@ def _is_whole(shape: ResNetShape, embedding: EmbeddingShape) -> bool:
         1 <= embedding.learned_size <= embedding.learned_features(shape)
         and 0 <= embedding.colour_size <= COLOUR_BINS
         and 0 <= embedding.class_size < embedding.size
+        and 0 <= embedding.class_head_size <= _MOST_HEAD
+        and (embedding.class_size > 0 or not embedding.class_head_size)
         and embedding.pool_power >= 1.0
         and min(embedding.colour_weight, embedding.class_weight) >= 0.0
     )

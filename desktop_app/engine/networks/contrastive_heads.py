@@ -54,6 +54,11 @@ class ProjectionHead(nn.Module):
             nn.Linear(hidden, out),
         )
 
+    def hidden(self, features: Tensor) -> Tensor:
+        """The layer between: (B, features) -> (B, hidden), not negative."""
+        between: Tensor = self.layers[:3](features)
+        return between
+
     def forward(self, features: Tensor) -> Tensor:
         """(B, features) -> (B, out), unit length."""
         projection: Tensor = self.layers(features)
