@@ -1,4 +1,4 @@
-"""Discriminant directions: kinds come together, scale and lone pictures do not matter, as the formula says."""
+"""Discriminant directions: kinds come together, scale and lone pictures do not matter, as by formula."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def _data(seed: int = 0) -> tuple[Tensor, Tensor]:
     kinds = torch.arange(6).repeat_interleave(20)
     rows = 0.3 * torch.randn(120, 10, generator=chance)
     rows[:, :2] += 2.0 * torch.randn(6, 2, generator=chance)[kinds]
-    rows[:, 5] *= 8.0
+    rows[:, 5] *= 20.0
     return rows, kinds
 
 
@@ -31,7 +31,7 @@ def test_kinds_come_together() -> None:
     fresh, labels = _data(0)
     placed = F.normalize((fresh - mean) @ matrix, dim=1)
     plain = F.normalize(fresh - fresh.mean(dim=0), dim=1)
-    assert _first_neighbour(placed, labels) > _first_neighbour(plain, labels) + 0.1
+    assert _first_neighbour(placed, labels) > max(0.7, _first_neighbour(plain, labels))
 
 
 def test_the_scale_of_a_block_and_pictures_alone_do_not_matter() -> None:
