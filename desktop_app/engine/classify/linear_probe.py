@@ -35,7 +35,9 @@ _MOST_FOLDS = 10
 _BACKGROUND_FOLDS = 4
 # Spread of few members' scores is drawn to that of the background as if this many more had it.
 _SPREAD_PULL = 3.0
-_LONE_SLOPE = 0.3
+# Few marks tend to be of one occasion and lie nearer to each other than the class does: their slope is taken
+# as far as members / (members + this). A lone member, judged by probes that were fitted on it, gets a third.
+_TRUST_PULL = 2.0
 _LOWER_SIGMA = 0.159  # quantile one standard deviation below the middle of a bell curve
 _TIE = 1e-9
 _STEPS = 60
@@ -103,8 +105,7 @@ def fit_probe(examples: Examples, *, seed: int = 0) -> FittedProbe:
     scores = _cross_fit(examples, np.random.default_rng(seed))
     others = scores.background if len(scores.background) else scores.negatives
     slope, offset, share = _bell_curves(scores.positives, others)
-    # A lone member is judged by probes that were fitted on it, and stands much too far from the others.
-    slope, offset = _flattened(slope * (_LONE_SLOPE if len(scores.positives) == 1 else 1.0), others, share)
+    slope, offset = _flattened(slope * _trust(len(scores.positives)), others, share)
     return FittedProbe(
         scores.weights,
         scores.intercepts,
@@ -189,6 +190,11 @@ def _bell_curves(members: DoubleArray, others: DoubleArray) -> tuple[float, floa
         found = float(_chance(slope * others + offset + np.log(share / (1 - share))).mean())
         share = (found + SHARE_PULL * USUAL_SHARE) / (1 + SHARE_PULL)
     return slope, offset, share
+
+
+def _trust(members: int) -> float:
+    """How far the slope that a number of members shows is believed, 0 to 1."""
+    return members / (members + _TRUST_PULL)
 
 
 def _flattened(slope: float, others: DoubleArray, share: float) -> tuple[float, float]:

@@ -79,7 +79,7 @@ class Branches:
     kinds: Tensor | None
 
 
-# What the built-in encoder is made with; its untrained twin in evaluations is made with the same.
+# What a training without labels is made with; its untrained twin in evaluations is made with the same.
 STANDARD_PX = 96
 STANDARD_WHITEN_POWER = 0.35
 STANDARD_EMBEDDING = EmbeddingShape(size=256, pool_power=3.0, colour_size=64, colour_weight=0.85)
