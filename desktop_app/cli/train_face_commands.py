@@ -22,6 +22,13 @@ FILTER_NAMES = ("toon", "paint")
 
 def add_parsers(train: Any) -> None:  # Any: argparse gives its subparsers no public type
     """Add the commands below `train`."""
+    _add_generator(train)
+    _add_restyle(train)
+    _add_domain(train)
+    _add_mapping(train)
+
+
+def _add_generator(train: Any) -> None:  # Any: as above, here and below
     generator = train.add_parser(
         "generator",
         help="train a StyleGAN2 generator as an autoencoder, then sharpen it with a discriminator",
@@ -43,6 +50,9 @@ def add_parsers(train: Any) -> None:  # Any: argparse gives its subparsers no pu
     )
     _texture(generator, 0.0)
     generator.set_defaults(command=train_generator)
+
+
+def _add_restyle(train: Any) -> None:
     restyle = train.add_parser("restyle", help="train a ReStyle encoder on a finished generator run")
     _shared(restyle)
     restyle.add_argument("--generator", type=Path, required=True, help="folder of the generator run")
@@ -65,6 +75,9 @@ def add_parsers(train: Any) -> None:  # Any: argparse gives its subparsers no pu
     restyle.add_argument("--licence", default="as the training pictures")
     restyle.add_argument("--sources", default="see the training run")
     restyle.set_defaults(command=train_restyle)
+
+
+def _add_domain(train: Any) -> None:
     domain = train.add_parser(
         "domain",
         help="fine-tune a ReStyle run's generator, codes kept: to a filter's domain, or to finer detail",
@@ -74,6 +87,9 @@ def add_parsers(train: Any) -> None:  # Any: argparse gives its subparsers no pu
     domain.add_argument("--images", type=whole_number(0), default=0, help="pictures seen")
     _texture(domain, 1.0)
     domain.set_defaults(command=train_domain)
+
+
+def _add_mapping(train: Any) -> None:
     mapping = train.add_parser(
         "mapping", help="give a finished run's codes common axes and train the mapping network on them"
     )
