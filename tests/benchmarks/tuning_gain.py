@@ -1,7 +1,7 @@
 """What tuning on a library gains: label sets of the data folder, pictures that no encoder was trained on.
 
-The built-in encoder learned the kinds of these sets by name, in other pictures; `CONTRASTYLE_ENCODER` names one
-that did not.
+The built-in encoder learned the kinds of these sets by name, in other pictures; `CONTRASTYLE_ENCODER` names
+one that did not.
 
 A set is the user's library; its labels serve two purposes only: ten groups of four or five photos are marked
 from them, and the ranking of all other photos is scored with them. Needs `CONTRASTYLE_DATA`.
