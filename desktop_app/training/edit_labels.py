@@ -144,7 +144,7 @@ def _sex(row: dict[str, str]) -> float:
 
 
 LABELS = (
-    Label("sex", "Sex as recorded, to male", of_row=_sex),
+    Label("sex", "Sex as recorded (male)", of_row=_sex),
     Label("age", "Age", of_row=_age),
     *(Label(one.name, one.label, of_picture=one.value) for one in ATTRIBUTES),
 )

@@ -76,7 +76,7 @@ class DirectionSlider(QWidget):
         box.addWidget(self._slider)
         also = self._also_changes()
         if also:
-            note = label(self.tr("also changes {}").format(also), role="muted", wraps=True)
+            note = label(self.tr("also: {}").format(also), role="muted", wraps=True)
             box.addWidget(note)
         self.setLayout(box)
         self._show_value()

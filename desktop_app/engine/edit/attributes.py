@@ -152,10 +152,10 @@ def _part(plane: np.ndarray, rows: tuple[float, float], columns: tuple[float, fl
 
 ATTRIBUTES = (
     Attribute("smile", "Smile that shows teeth", smile),
-    Attribute("turn", "Head turned to the right", head_turn),
+    Attribute("turn", "Head turned right", head_turn),
     Attribute("glasses", "Glasses", glasses),
-    Attribute("beard", "Beard or shade around the mouth", beard),
-    Attribute("hair", "Light hair or a bald head", light_hair),
+    Attribute("beard", "Beard or shade", beard),
+    Attribute("hair", "Light hair or bald", light_hair),
     Attribute("light", "Light from the right", light_side),
     Attribute("brightness", "Bright face", brightness),
     Attribute("contrast", "Strong contrast", contrast),
