@@ -46,7 +46,7 @@ def test_one_object_and_all_files(capsys: pytest.CaptureFixture[str], data: Path
     last = answer["methods"][0]["steps"][-1]
     assert {"l2", "l2_model", "ms_ssim", "identity", "similarity", "seconds"} <= set(last)
     assert last["l2"]["count"] == 3 and last["l2"]["std"] > 0 and last["l2"]["ci95"] > 0
-    assert "contrastive_photo.builtin" in answer["metrics"]["identity"]
+    assert "contrastive_face.builtin" in answer["metrics"]["identity"]
     assert all(Path(file).is_file() for file in answer["files"].values())
 
 
