@@ -52,7 +52,7 @@ def publish_restyle(run: RunFolder, data: Path, publication: Publication) -> Mod
         The card as written, with mean L2 of steps 1 to 5 on the held-out people among its facts.
     """
     config, model = load_autoencoder(run)
-    tensors = pack(model_tensors(model.encoder, model.generator, model.w_avg))
+    tensors = pack(model_tensors(model.encoder, model.generator, model.w_avg), tight="encoder.styles.")
     pictures = AlignedPictures(data, "val", size=config.size, filter_name=config.filter)
     held_out = pictures.fixed_pairs(300)
     card = ModelCard(

@@ -38,6 +38,24 @@ def test_packed_weights_come_back_within_half_a_step_of_their_channel() -> None:
         assert (error <= 0.56 * kernel.abs().amax(dim=1) / 127).all(), "half a step, and the scale's rounding"
 
 
+def test_tight_kernels_take_six_bits_and_come_back_within_half_a_step() -> None:
+    tensors = _tensors()
+    packed = pack(tensors, tight="encoder.")
+    assert packed["encoder.conv.weight"].numel() == 32 * 16 * 9 * 6 // 8
+    assert packed["decoder.conv.weight"].dtype is torch.int8
+    whole = unpack(packed, what="'test'")
+    assert set(whole) == set(tensors)
+    kernel = tensors["encoder.conv.weight"].flatten(1)
+    assert whole["encoder.conv.weight"].shape == (32, 16, 3, 3)
+    error = (whole["encoder.conv.weight"].flatten(1) - kernel).abs().amax(dim=1)
+    assert (error <= 0.52 * kernel.abs().amax(dim=1) / 31).all()
+    odd = {"a": torch.randn(7, 3, 11, 11)}  # its bits end within a byte
+    assert (unpack(pack(odd, tight="a"), what="")["a"] - odd["a"]).abs().max() < 0.1
+    packed["encoder.conv.weight"] = packed["encoder.conv.weight"][:-1]
+    with pytest.raises(WeightsError, match="does not fit"):
+        unpack(packed, what="'test'")
+
+
 def test_a_store_hands_out_whole_weights(tmp_path: Path) -> None:
     tensors = _tensors()
     card = ModelCard("t.test", "encoder", "none", {}, "t", "MIT", "none", "", 0, folder=tmp_path)
