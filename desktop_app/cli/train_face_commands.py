@@ -57,7 +57,7 @@ def _add_restyle(train: Any) -> None:
     _shared(restyle)
     restyle.add_argument("--generator", type=Path, required=True, help="folder of the generator run")
     restyle.add_argument(
-        "--steps", type=whole_number(0, 20), default=0, help="passes N; default 5, of a one-pass encoder 1"
+        "--steps", type=whole_number(1, 20), default=None, help="passes N; default 5, of a one-pass encoder 1"
     )
     restyle.add_argument("--passes", type=whole_number(0), default=0, help="pictures times passes")
     restyle.add_argument(
