@@ -24,6 +24,7 @@ def run(request: FaceModelsRequest, services: Services) -> Generator[object, Non
     Yields:
         None between two models.
     """
+    from desktop_app.engine.invert.methods import E4E_ENCODERS
     from desktop_app.engine.invert.model import INVERTIBLE
     from desktop_app.engine.invert.model_sizes import can_start, sizes_of
 
@@ -38,7 +39,9 @@ def run(request: FaceModelsRequest, services: Services) -> Generator[object, Non
             _log.warning("%s", error)
     models = []
     for card, sizes in known:
-        starters = tuple(other.name for _, other in known if can_start(other, sizes))
+        able = [other for _, other in known if can_start(other, sizes)]
+        able.sort(key=lambda other: other.encoder_type in E4E_ENCODERS)  # the better likeness first
+        starters = tuple(other.name for other in able)
         models.append(_info(card, sizes, starters=starters, services=services))
         yield None
     return FaceModelList(tuple(models))

@@ -353,7 +353,8 @@ def test_toonify_shows_both_models_and_can_be_edited(pair: Services) -> None:
 def test_toonify_is_offered_for_fitting_pairs_only(pair: Services) -> None:
     write_tiny_model(pair.paths.models, name="restyle_psp.tiny_cars", domain="cars")
     _, found = drive(list_face_models.run(FaceModelsRequest(), pair))
-    assert found.toon_pair() == (MODEL, TOON)
+    assert found.toon_pair(TOON) == found.toon_pair(MODEL) == (MODEL, TOON)
+    assert found.toon_pair() == ("restyle_psp.builtin", "restyle_psp_toon.builtin")
     toon, tiny, cars = (found.model(name) for name in (TOON, MODEL, "restyle_psp.tiny_cars"))
     assert toon.starters == (MODEL,)
     assert tiny.starters == cars.starters == ()
@@ -423,7 +424,7 @@ def test_figures_name_what_measured_them(tmp_path: Path) -> None:
     assert list(found) == ["l2", "ms_ssim", "identity", "seconds"]
     assert found["l2"].value == steps[-1].l2
     assert 0 < found["ms_ssim"].value < 1
-    assert "not trained on identities" in found["identity"].note
+    assert "built-in face encoder" in found["identity"].note
     assert found["seconds"].value == result.seconds
 
 
