@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from desktop_app.catalogue.database import transaction, translated_errors
+from desktop_app.catalogue.names import clean_name
 from desktop_app.core.errors import UserInputError
 from desktop_app.core.types import ClassInfo, Mark
 
@@ -154,18 +155,7 @@ class ClassRepository:
 
 
 def _clean(name: str) -> str:
-    """A name without spaces at its ends and control characters.
-
-    Raises:
-        UserInputError: Nothing is left, or too much.
-    """
-    text = unicodedata.normalize("NFC", " ".join(name.split()))
-    text = "".join(letter for letter in text if unicodedata.category(letter)[0] != "C")
-    if not text:
-        raise UserInputError("A class needs a name.", "Type a word, for example 'cats'.")
-    if len(text) > MOST_NAME_LETTERS:
-        raise UserInputError(f"The name of a class has at most {MOST_NAME_LETTERS} letters.")
-    return text
+    return clean_name(name, kind="class", most=MOST_NAME_LETTERS, hint="Type a word, for example 'cats'.")
 
 
 def _folded(name: str) -> str:

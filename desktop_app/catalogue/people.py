@@ -8,7 +8,6 @@ import io
 import os
 import shutil
 import sqlite3
-import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ import numpy.typing as npt
 from PIL import Image as PillowImage
 
 from desktop_app.catalogue.database import disk_error, transaction, translated_errors
+from desktop_app.catalogue.names import clean_name
 from desktop_app.catalogue.segments import SegmentFiles
 from desktop_app.core.errors import UserInputError
 from desktop_app.core.types import FloatArray, Image
@@ -456,15 +456,6 @@ def _at_same_place(
 
 
 def _clean(name: str) -> str:
-    """A name without spaces at its ends and control characters.
-
-    Raises:
-        UserInputError: Nothing is left, or too much.
-    """
-    text = unicodedata.normalize("NFC", " ".join(name.split()))
-    text = "".join(letter for letter in text if unicodedata.category(letter)[0] != "C")
-    if not text:
-        raise UserInputError("A person needs a name.", "Type it, or leave the person without one.")
-    if len(text) > MOST_NAME_LETTERS:
-        raise UserInputError(f"The name of a person has at most {MOST_NAME_LETTERS} letters.")
-    return text
+    return clean_name(
+        name, kind="person", most=MOST_NAME_LETTERS, hint="Type it, or leave the person without one."
+    )
