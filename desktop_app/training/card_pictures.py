@@ -60,7 +60,7 @@ def write_card_pictures(
     files: list[Path] = []
     photos, twins = pictures.fixed_free(free_files(data, pictures.split))
     if len(photos) >= PEOPLE:
-        errors, _ = step_errors(model, photos, STEPS, targets=twins)
+        errors, _ = step_errors(model, photos, _steps(model), targets=twins)
         order = errors[:, -1].argsort()
         first = list(range(PEOPLE))
         worst = order.flip(0)[:PEOPLE].tolist()
@@ -79,8 +79,13 @@ def write_card_pictures(
 def _step_rows(model: FaceAutoencoder, photos: Tensor, twins: Tensor) -> list[Tensor]:
     """Photos, their twins where there are some, and every step below."""
     rows = [photos] if twins is photos or torch.equal(twins, photos) else [photos, twins]
-    steps = STEPS if model.sees_estimate else 1
-    return rows + [step_errors(model, photos, step)[1].clamp(-1, 1) for step in range(1, steps + 1)]
+    steps = range(1, _steps(model) + 1)
+    return rows + [step_errors(model, photos, step)[1].clamp(-1, 1) for step in steps]
+
+
+def _steps(model: FaceAutoencoder) -> int:
+    """How often a model looks: a one-pass encoder adds up nonsense when it is asked again."""
+    return STEPS if model.sees_estimate else 1
 
 
 def _write(rows: list[Tensor], file: Path) -> None:
