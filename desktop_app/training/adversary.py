@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from desktop_app.engine.networks.discriminator import Discriminator
 from desktop_app.training.augment import AdaptiveProbability, augmented
+from desktop_app.training.logistic import discriminator_loss, squared_slope
 
 _log = logging.getLogger(__name__)
 
@@ -122,11 +123,10 @@ class Adversary:
             half = len(y_hat) // 2
             fake = torch.cat([y_hat[:half], self._mixed[half:]])
         fake_score, _ = self.network(augmented(fake, self.chance.p, self._random))
-        loss = nn.functional.softplus(-real_score).mean() + nn.functional.softplus(fake_score).mean()
+        loss = discriminator_loss(real_score, fake_score)
         total = loss
         if penalises:
-            (slope,) = torch.autograd.grad(real_score.sum(), real, create_graph=True)
-            total = loss + 0.5 * self.weights.r1 * R1_EVERY * slope.square().sum(dim=(1, 2, 3)).mean()
+            total = loss + 0.5 * self.weights.r1 * R1_EVERY * squared_slope(real_score, real)
         self.optimiser.zero_grad(set_to_none=True)
         total.backward()
         self.optimiser.step()

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from desktop_app.engine.networks.latent_discriminator import LatentDiscriminator
 from desktop_app.engine.networks.stylegan2 import Generator
+from desktop_app.training.logistic import discriminator_loss, squared_slope
 
 POOL_SIZE = 50
 R1_EVERY = 16
@@ -72,11 +73,10 @@ class LatentGame:
         penalise = self.turns % R1_EVERY == 0
         real.requires_grad_(penalise)
         score = self.discriminator(real)
-        loss = F.softplus(-score).mean() + F.softplus(self.discriminator(fake)).mean()
+        loss = discriminator_loss(score, self.discriminator(fake))
         total = loss
         if penalise:
-            (slope,) = torch.autograd.grad(score.sum(), real, create_graph=True)
-            total = loss + 0.5 * R1_WEIGHT * R1_EVERY * slope.square().sum(dim=1).mean()
+            total = loss + 0.5 * R1_WEIGHT * R1_EVERY * squared_slope(score, real)
         self.optimiser.zero_grad()
         total.backward()
         self.optimiser.step()

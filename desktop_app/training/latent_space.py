@@ -23,6 +23,7 @@ from desktop_app.core.types import Progress
 from desktop_app.engine.networks.stylegan2 import EqualLinear, Generator, PixelNorm
 from desktop_app.engine.ops.stylegan2_ops import ACTIVATION_GAIN
 from desktop_app.training.generator import FaceAutoencoder
+from desktop_app.training.logistic import discriminator_loss, squared_slope
 from desktop_app.training.run_folder import Pace
 
 OFFSET = 3.0  # the mapping network ends in a leaky ReLU: codes lie mostly on its straight side
@@ -210,10 +211,9 @@ class MappingTraining:
     def _discriminate(self, real: Tensor, fake: Tensor, *, penalise: bool) -> None:
         real = real.requires_grad_(penalise)
         score = self.discriminator(real)
-        loss = F.softplus(-score).mean() + F.softplus(self.discriminator(fake)).mean()
+        loss = discriminator_loss(score, self.discriminator(fake))
         if penalise:
-            (slope,) = torch.autograd.grad(score.sum(), real, create_graph=True)
-            loss = loss + 0.5 * R1_EVERY * slope.square().sum(dim=1).mean()
+            loss = loss + 0.5 * R1_EVERY * squared_slope(score, real)
         self.d_optimiser.zero_grad()
         loss.backward()
         self.d_optimiser.step()

@@ -53,6 +53,7 @@ def publish_restyle(run: RunFolder, data: Path, publication: Publication) -> Mod
     """
     config, model = load_autoencoder(run)
     tensors = pack(model_tensors(model.encoder, model.generator, model.w_avg), tight="encoder.styles.")
+    stored = unpack(tensors, what=publication.name)
     pictures = AlignedPictures(data, "val", size=config.size, filter_name=config.filter)
     held_out = pictures.fixed_pairs(300)
     card = ModelCard(
@@ -65,16 +66,14 @@ def publish_restyle(run: RunFolder, data: Path, publication: Publication) -> Mod
         sources=publication.sources,
         sha256="",
         bytes=0,
-        facts=_facts(_as_stored(model, unpack(tensors, what=publication.name)), held_out),
+        facts=_facts(_as_stored(model, stored), held_out),
         folder=publication.folder,
     )
     card = write_model(card, tensors)
     write_card_pictures(
         model, pictures, data, card.folder / card.name, draws=_draws(model) and not config.filter
     )
-    build_inversion_model(
-        card, unpack(tensors, what=publication.name), device=torch.device("cpu")
-    )  # what is shipped must load
+    build_inversion_model(card, stored, device=torch.device("cpu"))  # what is shipped must load
     return card
 
 
