@@ -12,7 +12,7 @@ def run() -> dict[str, object]:
     """Five steps at 256 and 1024 px with the face encoder, in both precisions."""
     import torch
 
-    from desktop_app.engine.invert.precision import fastest_precision
+    from desktop_app.engine.precision import fastest_precision
 
     figures: dict[str, object] = {
         "threads": THREADS,

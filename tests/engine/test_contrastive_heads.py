@@ -107,6 +107,21 @@ def test_mirror_image_has_the_same_embedding() -> None:
     torch.testing.assert_close(encoder(x), encoder(x.flip(3)), atol=1e-5, rtol=1e-5)
 
 
+def test_a_short_precision_of_the_maps_hardly_moves_an_embedding() -> None:
+    torch.manual_seed(0)
+    shape = EmbeddingShape(
+        size=30, pool_power=3.0, colour_size=8, colour_weight=0.5, class_size=10, class_weight=1.0
+    )
+    encoder = PhotoEncoder(SHAPE, shape)
+    x = torch.rand(16, 3, 32, 32, generator=_chance()) * 2 - 1
+    calibrate(encoder, [x], whiten_power=0.25)
+    exact = encoder(x)
+    encoder.maps_dtype = torch.bfloat16
+    short = encoder(x)
+    assert short.dtype == torch.float32 and not torch.equal(short, exact)
+    assert float((short * exact).sum(dim=1).min().detach()) > 0.999
+
+
 def test_encoder_is_rebuilt_from_card_and_weights() -> None:
     torch.manual_seed(0)
     encoder = PhotoEncoder(SHAPE, EmbeddingShape(size=10, pool_power=3.0))

@@ -25,11 +25,11 @@ from desktop_app.engine.invert.model import InversionModel
 from desktop_app.engine.invert.noise_maps import noise_regularisation, normalise_rms_, normalise_std_
 from desktop_app.engine.invert.objective import STAND_IN_NOTE
 from desktop_app.engine.invert.optimise import ProjectionOptions, Space, project
-from desktop_app.engine.invert.precision import fastest_precision
 from desktop_app.engine.invert.refine import GeneratorDelta, RefineOptions, attached, refine
 from desktop_app.engine.invert.restyle import invert, passes, prepare, render
 from desktop_app.engine.invert.schedule import learning_rate, w_noise_factor
 from desktop_app.engine.networks.lpips_net import Lpips
+from desktop_app.engine.precision import fastest_precision
 from tests.engine.tiny_models import SIZE, tiny_model, tiny_picture
 
 QUICK = MethodOptions(steps=2, iterations=6, report_every=3)

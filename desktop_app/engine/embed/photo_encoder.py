@@ -91,11 +91,15 @@ class PhotoEncoder(nn.Module):
     Args:
         shape: Of the backbone.
         embedding: What an embedding is made of.
+
+    Attributes:
+        maps_dtype: Precision of the backbone; float32, or a shorter type where that is faster and in use.
     """
 
     def __init__(self, shape: ResNetShape, embedding: EmbeddingShape) -> None:
         super().__init__()
         self.embedding = embedding
+        self.maps_dtype = torch.float32
         self.backbone = SmallResNet(shape)
         self.whitening = Whitening(embedding.learned_features(shape), embedding.learned_size)
         if embedding.colour_size:
@@ -115,10 +119,13 @@ class PhotoEncoder(nn.Module):
         maps = self._both_ways(x)
         learned: Tensor = self.whitening(self._learned(maps))
         colours, kinds = None, None
+        histogram = None
+        if self.embedding.colour_size or self.embedding.class_head_size:
+            histogram = colour_histogram(x)
         if self.embedding.colour_size:
-            colours = self.colour_whitening(colour_histogram(x))
+            colours = self.colour_whitening(histogram)
         if self.embedding.class_size:
-            kinds = self._kinds(maps, x)
+            kinds = self._kinds(maps, histogram)
         return Branches(learned, colours, kinds)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -133,23 +140,25 @@ class PhotoEncoder(nn.Module):
 
     def kind_features(self, x: Tensor) -> Tensor:
         """What the directions of kinds are found in: (B, 3, H, W) -> (B, sum of `kind_blocks`)."""
-        return self._kind_features(self._both_ways(x), x)
+        return self._kind_features(self._both_ways(x), colour_histogram(x))
 
-    def _kinds(self, maps: list[list[Tensor]], x: Tensor) -> Tensor:
-        if self.embedding.class_head_size:
-            directions: Tensor = self.kind_directions(self._kind_features(maps, x))
+    def _kinds(self, maps: list[list[Tensor]], histogram: Tensor | None) -> Tensor:
+        if histogram is not None and self.embedding.class_head_size:
+            directions: Tensor = self.kind_directions(self._kind_features(maps, histogram))
             return directions
         ways = [self.class_head(pool_stages(one, power=1.0)) for one in maps]
         return F.normalize(ways[0] + ways[1], dim=1)
 
-    def _kind_features(self, maps: list[list[Tensor]], x: Tensor) -> Tensor:
+    def _kind_features(self, maps: list[list[Tensor]], histogram: Tensor) -> Tensor:
         ways = [self.class_head.hidden(pool_stages(one, power=1.0)) for one in maps]
-        return torch.cat([(ways[0] + ways[1]) / 2.0, self._learned(maps), colour_histogram(x)], dim=1)
+        return torch.cat([(ways[0] + ways[1]) / 2.0, self._learned(maps), histogram], dim=1)
 
     def _both_ways(self, x: Tensor) -> list[list[Tensor]]:
         """Maps of all stages, of a picture and of its mirror image."""
         x = x.contiguous(memory_format=torch.channels_last)
-        return [self.backbone(one) for one in (x, x.flip(3))]
+        is_short = self.maps_dtype != torch.float32
+        with torch.autocast(x.device.type, self.maps_dtype, enabled=is_short):
+            return [self.backbone(one) for one in (x, x.flip(3))]
 
     def _learned(self, maps: list[list[Tensor]]) -> Tensor:
         stages = self.embedding.learned_stages or None

@@ -15,6 +15,7 @@ from desktop_app.engine.embed.resnet50_encoder import ARCHITECTURE as RESNET50
 from desktop_app.engine.embed.resnet50_encoder import build_resnet50
 from desktop_app.engine.embed.tuned_encoder import ARCHITECTURE as TUNED
 from desktop_app.engine.embed.tuned_encoder import load_tuned, tuned_base
+from desktop_app.engine.precision import fastest_precision
 from desktop_app.engine.weights.store import ModelCard, ModelStore
 
 TOWER = "contrastive_tower"
@@ -72,6 +73,7 @@ def _load_card(store: ModelStore, card: ModelCard, *, device: torch.device) -> E
     if not 16 <= input_px <= 1024:
         raise WeightsError(f"The model card of {card.name} is not usable: input_px is out of range.")
     facts = EmbedderFacts(card.name, card.sha256[:16], int(card.config["embedding_size"]))
+    encoder.maps_dtype = fastest_precision(device)
     return Embedder(frozen(encoder, device), Preprocessing(input_px), facts=facts, device=device)
 
 

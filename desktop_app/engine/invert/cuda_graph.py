@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from desktop_app.engine.invert.precision import fastest_precision
+from desktop_app.engine.precision import fastest_precision
 
 if TYPE_CHECKING:
     from desktop_app.engine.invert.model import InversionModel

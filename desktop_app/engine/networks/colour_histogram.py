@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
@@ -25,10 +27,18 @@ def colour_histogram(x: Tensor) -> Tensor:
         (B, COLOUR_BINS) float32, unit length.
     """
     hue, saturation, value = _hsv((x.float() + 1.0) / 2.0)
-    hues = _shares(hue, HUES, is_circle=True)  # (B, P, 16)
-    shades = _shares(saturation, SATURATIONS)[..., :, None] * _shares(value, VALUES)[..., None, :]
-    counts = hues.transpose(1, 2) @ shades.flatten(2)  # (B, 16, 16)
-    return F.normalize(counts.flatten(1).clamp_min(0.0).sqrt(), dim=1)
+    hues, shades, lights = (
+        _nearest_circle(hue, HUES),
+        _nearest(saturation, SATURATIONS),
+        _nearest(value, VALUES),
+    )
+    counts = x.new_zeros((len(x), COLOUR_BINS), dtype=torch.float32)
+    for (hue_bin, hue_share), (shade_bin, shade_share), (light_bin, light_share) in product(
+        hues, shades, lights
+    ):
+        bins = (hue_bin * SATURATIONS + shade_bin) * VALUES + light_bin
+        counts.scatter_add_(1, bins, hue_share * shade_share * light_share)
+    return F.normalize(counts.sqrt(), dim=1)
 
 
 def _hsv(rgb: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -45,11 +55,19 @@ def _hsv(rgb: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     return hue / 6.0, spread / value.clamp_min(1e-6), value
 
 
-def _shares(values: Tensor, bins: int, *, is_circle: bool = False) -> Tensor:
-    """How much each value in [0, 1] belongs to the nearest bins: (B, P) -> (B, P, bins), rows sum to 1."""
-    centres = (torch.arange(bins, device=values.device, dtype=values.dtype) + 0.5) / bins
-    distance = (values[..., None] - centres).abs()
-    if is_circle:
-        distance = torch.minimum(distance, 1.0 - distance)
-    weight = (1.0 - distance * bins).clamp_min(0.0)
-    return weight / weight.sum(dim=-1, keepdim=True)
+def _nearest(values: Tensor, bins: int) -> list[tuple[Tensor, Tensor]]:
+    """The two bins next to each value in [0, 1], and its share of each: pairs of (B, P), shares sum to 1."""
+    place = (values * bins - 0.5).clamp(0.0, bins - 1.0)
+    low = place.floor()
+    share = place - low
+    below = low.long()
+    return [(below, 1.0 - share), ((below + 1).clamp_max(bins - 1), share)]
+
+
+def _nearest_circle(values: Tensor, bins: int) -> list[tuple[Tensor, Tensor]]:
+    """The same where 0 and 1 are one value."""
+    place = values * bins - 0.5
+    low = place.floor()
+    share = place - low
+    below = low.long()
+    return [(below % bins, 1.0 - share), ((below + 1) % bins, share)]
