@@ -16,8 +16,8 @@ from desktop_app.jobs.services import Embedder, Services
 from desktop_app.jobs.tuning_folder import Plan, TuningFolder
 
 if TYPE_CHECKING:
-    from desktop_app.training.tune import StepFigures
     from desktop_app.training.tune_blocks import BlockTuning
+    from desktop_app.training.tune_run import StepFigures
 
 LAYER_STEPS = 60
 # Pictures that are held in memory for the training of layers.

@@ -40,7 +40,7 @@ _VIEWS_A_BATCH = 32
 _SAVE_EVERY = 20
 # How far directions between sets are stretched. Groups are the user's word; folders hold many things;
 # two bursts may well show the same.
-_STRETCH = {AlikeKind.GROUPS: 6.0, AlikeKind.FOLDERS: 1.0, AlikeKind.BURSTS: 0.0, AlikeKind.PEOPLE: 6.0}
+_STRETCH = {AlikeKind.GROUPS: 3.0, AlikeKind.FOLDERS: 1.0, AlikeKind.BURSTS: 0.0, AlikeKind.PEOPLE: 3.0}
 _MOST_JUDGED = 40
 
 Sets = list[list[int]]

@@ -22,9 +22,16 @@ from desktop_app.training.run_folder import CHECKPOINT, RunFolder
 MANIFEST = "checkpoint.parts.json"
 VERSION = 1
 PART_BYTES = 16 * 1024**2
-# What a thin checkpoint keeps; of the adversary its network and how far it has come.
-_KEPT = ("config", "generator_config", "seen", "done", "iteration", "model", "average", "is_grown")
-_KEPT_OF_ADVERSARY = ("network", "chance", "iteration")
+# What a thin checkpoint keeps: choices, how far the run has come, and whatever is learned.
+_KEPT = (
+    ("config", "generator_config", "pictures", "mark"),
+    ("seen", "done", "iteration", "step", "seconds", "figures", "first_uniformity"),
+    ("model", "average", "is_grown"),  # faces: generator, encoder, second domain
+    ("network", "slow", "objective", "queue"),  # contrastive
+    ("mean", "matrix", "change", "changed"),  # tuning of a head or of last layers
+)
+# Of what plays against a network, the network of its own and how far it has come.
+_KEPT_OF_RIVALS = {"adversary": ("network", "chance", "iteration"), "game": ("discriminator", "turns")}
 # Pictures within which fresh optimisers reach their full rate.
 WARM_UP = 1_000
 
@@ -130,9 +137,10 @@ def write_thin(run: Path, out: Path) -> int:
 
 def thin(saved: dict[str, Any]) -> dict[str, Any]:
     """Weights and step of a checkpoint: no optimiser, no random state, no batch in flight."""
-    kept: dict[str, Any] = {key: saved[key] for key in _KEPT if key in saved}
-    if saved.get("adversary"):
-        kept["adversary"] = {k: v for k, v in saved["adversary"].items() if k in _KEPT_OF_ADVERSARY}
+    kept: dict[str, Any] = {key: saved[key] for keys in _KEPT for key in keys if key in saved}
+    for rival, keys in _KEPT_OF_RIVALS.items():
+        if saved.get(rival):
+            kept[rival] = {key: saved[rival][key] for key in keys if key in saved[rival]}
     return {**kept, "is_thin": True}
 
 

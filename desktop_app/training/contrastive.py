@@ -27,6 +27,7 @@ from desktop_app.engine.networks.resnet_small import ResNetShape
 from desktop_app.engine.weights.compact import pack
 from desktop_app.engine.weights.store import ModelCard, ModelStore, load_strict, write_model
 from desktop_app.training.alike import AlikeSets
+from desktop_app.training.checkpoint_parts import is_thin, reseeded, warmth
 from desktop_app.training.config import (
     BUILTIN_NETWORK,
     FACE_NETWORK,
@@ -159,6 +160,7 @@ class ContrastiveTraining:
         self.random = torch.Generator().manual_seed(config.seed)
         self.step = 0
         self.seconds = 0.0
+        self._fresh_since = 0  # pictures at which the optimisers started
         self._is_bf16 = wants_bfloat16(config.precision)
 
     @property
@@ -206,6 +208,7 @@ class ContrastiveTraining:
                 "objective": self.objective.state_dict(),
                 "optimisers": [optimiser.state_dict() for optimiser in self.optimisers],
                 "random": self.random.get_state(),
+                "fresh_since": self._fresh_since,
             }
         )
 
@@ -234,6 +237,11 @@ class ContrastiveTraining:
             self.objective.load_state_dict(saved["objective"])
         if self.average is not None:
             _take(self.average, saved["average"])
+        self._fresh_since = saved.get("fresh_since", 0)
+        if is_thin(saved):
+            self._fresh_since = self.seen
+            reseeded(self.random, self.config.seed, self.step)
+            return True
         # One optimiser alone was written under another name.
         states = saved["optimisers"] if "optimisers" in saved else [saved["optimiser"]]
         for optimiser, state in zip(self.optimisers, states, strict=True):
@@ -364,6 +372,8 @@ class ContrastiveTraining:
     def _set_rate(self) -> float:
         config = self.config
         warm = min(1.0, (self.seen + self.order.batch) / max(config.warmup_images, 1))
+        if self._fresh_since:
+            warm = min(warm, warmth(self.seen, self._fresh_since, self.order.batch))
         rate = config.rate * warm * cosine_rate(self.seen / config.images, floor=0.01)
         for optimiser in self.optimisers:
             for group in optimiser.param_groups:

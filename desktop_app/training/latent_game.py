@@ -100,10 +100,11 @@ class LatentGame:
         }
 
     def restore(self, saved: dict[str, Any]) -> None:
-        """Take up a saved state."""
+        """Take up a saved state; of a thin one the optimiser and the pool start afresh."""
         self.discriminator.load_state_dict(saved["discriminator"])
-        self.optimiser.load_state_dict(saved["optimiser"])
-        self.pool.codes = [code.to(self.device) for code in saved["pool"]]
+        if "optimiser" in saved:
+            self.optimiser.load_state_dict(saved["optimiser"])
+        self.pool.codes = [code.to(self.device) for code in saved.get("pool", ())]
         self.turns = int(saved["turns"])
 
 

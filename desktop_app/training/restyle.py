@@ -250,14 +250,14 @@ class RestyleTraining:
         self.model.load_state_dict(saved["model"])
         self.average.load_state_dict(saved["average"])
         self._fresh_since = saved.get("fresh_since", 0)
+        if self.game is not None and saved.get("game"):
+            self.game.restore(saved["game"])
         if is_thin(saved):
             self._fresh_since = self.done
             reseeded(self.random, self.config.seed, self.done)
             return True
         self.optimiser.load_state_dict(saved["optimiser"])
         self.random.set_state(saved["random"])
-        if self.game is not None:
-            self.game.restore(saved["game"])
         return True
 
 

@@ -31,6 +31,7 @@ from desktop_app.training.run_folder import Pace, RunFolder, cosine_rate
 CHECKPOINT_EVERY = 2_000
 SHEET_FACES = 8
 CODE_STEPS = 3
+WARM_UP = 500  # images within which the rate rises
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +103,7 @@ class SecondDomainTraining:
         self.optimiser = torch.optim.Adam(trained, lr=config.rate, betas=(0.9, 0.99))
         self.random = torch.Generator().manual_seed(config.seed)
         self.seen = 0
+        self._fresh_since = 0  # images at which the optimiser started
         self.codes: Tensor | None = None
         self._decode = torch.compile(self.model.decode) if compile_networks else self.model.decode
 
@@ -134,7 +136,8 @@ class SecondDomainTraining:
     def _batch(self) -> dict[str, float]:
         config = self.config
         assert self.codes is not None
-        rate = config.rate * cosine_rate(self.seen / config.images) * min(1.0, (self.seen + 1) / 500)
+        rate = config.rate * cosine_rate(self.seen / config.images)
+        rate *= min(1.0, (self.seen - self._fresh_since + 1) / WARM_UP)
         for group in self.optimiser.param_groups:
             group["lr"] = rate
         chosen = torch.multinomial(self.weights, config.batch, replacement=True, generator=self.random)
@@ -185,6 +188,7 @@ class SecondDomainTraining:
             "average": self.average.state_dict(),
             "optimiser": self.optimiser.state_dict(),
             "random": self.random.get_state(),
+            "fresh_since": self._fresh_since,
             "codes": self.codes,
         }
         self.run.save(state)
@@ -197,7 +201,9 @@ class SecondDomainTraining:
         self.seen, self.codes = saved["seen"], saved.get("codes")
         self.model.load_state_dict(saved["model"])
         self.average.load_state_dict(saved["average"])
+        self._fresh_since = saved.get("fresh_since", 0)
         if is_thin(saved):
+            self._fresh_since = self.seen
             reseeded(self.random, self.config.seed, self.seen)
             return True
         self.optimiser.load_state_dict(saved["optimiser"])

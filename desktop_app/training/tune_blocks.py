@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,8 +18,8 @@ from desktop_app.engine.embed.embedder import Embedder
 from desktop_app.engine.embed.tuned_encoder import CHANGED
 from desktop_app.training.alike import AlikeSets
 from desktop_app.training.losses import alignment, nt_xent, sup_con, uniformity
-from desktop_app.training.run_folder import RunFolder, cosine_rate
-from desktop_app.training.tune import COLLAPSE_SHARE, StepFigures
+from desktop_app.training.run_folder import RunFolder
+from desktop_app.training.tune_run import StepFigures, TuneRun, refuse_divergence
 from desktop_app.training.tune_views import TUNE_VIEWS
 from desktop_app.training.views import draw_views
 
@@ -49,7 +49,7 @@ class BlockConfig:
     share: float = 0.35
 
 
-class BlockTuning:
+class BlockTuning(TuneRun):
     """One training of last layers: state, steps, checkpoint, and the changed weights.
 
     Args:
@@ -85,73 +85,31 @@ class BlockTuning:
         self.embedder = embedder
         self._network = network
         self._sets = sets
-        self._run = run
         self._device = next(network.parameters()).device
         self._pictures, self._ratio = _squares(images, embedder.input_px)
         self.names = last_names(network, config.share)
         chosen = dict(network.named_parameters())
         self._weights = [chosen[name].requires_grad_(True) for name in self.names]
-        self._optimiser = torch.optim.AdamW(self._weights, lr=config.rate, weight_decay=0.0)
-        self._random = torch.Generator().manual_seed(config.seed)
-        self._first_uniformity = 0.0
-        self.step = 0
-        self.figures: list[StepFigures] = []
-
-    def steps(self) -> Generator[StepFigures, None, None]:
-        """Train to the end; saves after the last step and when it is closed early."""
-        try:
-            while self.step < self.config.steps:
-                yield self._advance()
-        finally:
-            self.save()
+        super().__init__(config, run, torch.optim.AdamW(self._weights, lr=config.rate, weight_decay=0.0))
 
     def changed(self) -> dict[str, Tensor]:
         """The changed weights, under the names of a tuned encoder's file."""
         weights = zip(self.names, self._weights, strict=True)
         return {CHANGED + name: weight.detach().cpu().clone() for name, weight in weights}
 
-    def save(self) -> None:
-        """Write a checkpoint that restores everything."""
-        self._run.save(
-            {
-                "config": asdict(self.config),
-                "pictures": len(self._pictures),
-                "step": self.step,
-                "changed": self.changed(),
-                "optimiser": self._optimiser.state_dict(),
-                "random": self._random.get_state(),
-                "first_uniformity": self._first_uniformity,
-                "figures": [tuple(asdict(one).values()) for one in self.figures],
-            }
-        )
+    def _learned(self) -> dict[str, Any]:
+        return {"changed": self.changed()}
 
-    def restore(self) -> bool:
-        """Continue from the run's checkpoint; False when there is none.
+    def _take(self, saved: dict[str, Any]) -> None:
+        for name, weight in zip(self.names, self._weights, strict=True):
+            weight.copy_(saved["changed"][CHANGED + name])
 
-        Raises:
-            UserInputError: It is of other choices or other photos.
-        """
-        saved = self._run.load()
-        if saved is None:
-            return False
-        if saved["config"] != asdict(self.config) or saved["pictures"] != len(self._pictures):
-            raise UserInputError(
-                "The stopped tuning was begun with other choices, or the library changed since.",
-                "Discard it and start again; the library and its index are untouched.",
-            )
-        with torch.no_grad():
-            for name, weight in zip(self.names, self._weights, strict=True):
-                weight.copy_(saved["changed"][CHANGED + name])
-        self._optimiser.load_state_dict(saved["optimiser"])
-        self._random.set_state(saved["random"])
-        self.step, self._first_uniformity = saved["step"], saved["first_uniformity"]
-        self.figures = [StepFigures(*values) for values in saved["figures"]]
-        return True
+    def _mark(self) -> list[float]:
+        return [float(len(self._pictures))]
 
     def _advance(self) -> StepFigures:
         config = self.config
-        for group in self._optimiser.param_groups:
-            group["lr"] = config.rate * cosine_rate(self.step / config.steps, floor=0.05)
+        self._set_rate()
         count = min(config.batch, len(self._pictures))
         rows = torch.randperm(len(self._pictures), generator=self._random)[:count]
         others = self._sets.partners(rows, self._random)
@@ -160,20 +118,14 @@ class BlockTuning:
         if self._sets.shared:
             kinds = self._sets.kinds[rows].repeat(2).to(self._device)
             loss = loss + sup_con(torch.cat([first, second]), kinds, temperature=config.temperature)
-        if not torch.isfinite(loss):
-            raise UserInputError("The tuning diverged: the loss is no number.", "Discard it and start again.")
+        refuse_divergence(loss, "Discard it and start again.")
         self._optimiser.zero_grad(set_to_none=True)
         loss.backward()
         nn.utils.clip_grad_norm_(self._weights, _CLIP)
         self._optimiser.step()
-        self.step += 1
         with torch.no_grad():
             near, even = float(alignment(first, second)), float(uniformity(first))
-        if not self.figures:
-            self._first_uniformity = even
-        is_collapsed = even > COLLAPSE_SHARE * self._first_uniformity
-        self.figures.append(StepFigures(self.step, float(loss.detach()), near, even, is_collapsed))
-        return self.figures[-1]
+        return self._note(loss, near, even)
 
     def _placed(self, rows: Tensor) -> Tensor:
         """Embeddings of a view of each picture; norms keep their statistics."""

@@ -33,7 +33,7 @@ ENCODER = "contrastive_photo.builtin"
 GROUPS, SIZES = 10, (4, 5)
 SEEDS = 5
 # As `jobs.tune_library` has it for marked groups.
-STRETCH = 6.0
+STRETCH = 3.0
 
 
 def run() -> dict[str, object]:

@@ -15,13 +15,13 @@ from desktop_app.evaluation.metrics import retrieval_scores
 from desktop_app.training import tune_start
 from desktop_app.training.run_folder import RunFolder
 from desktop_app.training.tune import (
-    StepFigures,
     TuneConfig,
     TuneTraining,
     agreement,
     apply_head,
     make_data,
 )
+from desktop_app.training.tune_run import StepFigures
 from desktop_app.training.tune_start import Grouping, start_head
 
 KINDS, EACH, SIZE = 6, 15, 12
@@ -158,7 +158,10 @@ def test_start_agrees_with_the_plain_formula() -> None:
             scatter += torch.outer(look - middle, look - middle) / (len(looks) * len(rows))
     share = tune_start.VIEW_SHARE
     first = _root(share * scatter / (scatter.trace() / SIZE) + (1 - share) * even, -0.5)
-    placed = F.normalize((vectors - vectors.mean(0)) @ first, dim=1)
+    centred = vectors - vectors.mean(0)
+    covariance = centred.T @ centred / len(rows)
+    first = _root(covariance / (covariance.trace() / SIZE), tune_start.LIBRARY_POWER) @ first
+    placed = F.normalize(centred @ first, dim=1)
     within, means = torch.zeros_like(even), []
     for members in sets:
         middle = placed[members].mean(0)

@@ -27,13 +27,13 @@ def embedder(tmp_path: Path) -> Embedder:
     return load_timm(tmp_path, "test_resnet", device=torch.device("cpu"))
 
 
-def _tuning(embedder: Embedder, folder: Path, steps: int = 4) -> BlockTuning:
+def _tuning(embedder: Embedder, folder: Path, *, steps: int = 4, seed: int = 0) -> BlockTuning:
     chance = np.random.default_rng(2)
     images = [np.full((48, 60, 3), chance.integers(0, 256, 3), np.uint8) for _ in range(8)]
     for image in images:
         image[10:20] = chance.integers(0, 256, 3)
     sets = AlikeSets(torch.tensor([0, 0, 1, 1, 2, 3, 4, 5]))
-    config = BlockConfig(steps=steps, batch=8, rate=1e-3)
+    config = BlockConfig(steps=steps, seed=seed, batch=8, rate=1e-3)
     return BlockTuning(config, embedder, images, sets=sets, run=RunFolder(folder))
 
 
@@ -72,7 +72,7 @@ def test_stopped_and_continued_equals_uninterrupted(tmp_path: Path, embedder: Em
     for name, value in whole.changed().items():
         assert torch.equal(value, continued.changed()[name]), name
     with pytest.raises(UserInputError, match="other choices"):
-        _tuning(fresh(), tmp_path / "parts", steps=9).restore()
+        _tuning(fresh(), tmp_path / "parts", seed=9).restore()
 
 
 def test_too_few_photos_are_refused(embedder: Embedder, tmp_path: Path) -> None:
