@@ -94,7 +94,7 @@ def register(subparsers: _Subparsers) -> None:
         choices=tuple(PasteMode),
         default=None,
         help="change: add the change to the photo's own pixels; replace: put the model's face there "
-        "(change; replace with --toonify)",
+        "(change; replace for a model that draws cartoons)",
     )
     invert.set_defaults(command=run_invert)
 
@@ -270,16 +270,11 @@ def _export(
     if args.paste_back:
         wanted.append(("photo", ExportKind.PHOTO, "photo.png"))
     for key, kind, name in wanted:
-        paste = paste_mode(args.paste_mode, args.toonify)
+        paste = args.paste_mode or result.usual_paste
         request = ExportRequest(result.session_id, edit, kind, args.out / name, paste=paste)
         done = console.drive(export_photo.run(request, services))
         run.files[key] = _named(run, name)
         run.warnings.extend(done.warnings)
-
-
-def paste_mode(chosen: PasteMode | None, toonify: str) -> PasteMode:
-    """How a face goes back into its photo: a drawn one is no change of the photo's own pixels."""
-    return chosen or (PasteMode.REPLACE if toonify else PasteMode.CHANGE)
 
 
 def _report(result: InversionResult, args: argparse.Namespace, run: _Run) -> dict[str, object]:

@@ -147,8 +147,10 @@ def _tell(options: TuneOptions, console: Console) -> dict[str, object]:
         state = choice.problem or found
         console.line(f"  {choice.kind:8s} {state}")
     if options.stopped_of:
-        where = f"step {options.stopped_at} of {options.stopped_of}"
-        console.line(f"A tuning stopped at {where}: --resume goes on.")
+        where = f"at step {options.stopped_at} of {options.stopped_of}"
+        if not options.stopped_at:
+            where = "before its first step"
+        console.line(f"A tuning stopped {where}: --resume goes on.")
     if options.result is not None:
         console.line("A finished tuning waits: --keep or --discard.")
     return {

@@ -114,6 +114,17 @@ class InvertRequest:
     refine: int = 0
 
 
+class PasteMode(StrEnum):
+    """How an edited face is put back into its photo.
+
+    `change` adds what the edit changed in the reconstruction to the photo's own pixels, so that
+    detail finer than the model's output stays. `replace` puts the model's face in their place.
+    """
+
+    CHANGE = "change"
+    REPLACE = "replace"
+
+
 @dataclass(frozen=True, slots=True)
 class AlignedFace:
     """Step 0: what the encoder will look at.
@@ -128,6 +139,7 @@ class AlignedFace:
             stopped can be edited and taken up again by it.
         model: Model name.
         notices: What the user should know about this photo and this model.
+        usual_paste: How it goes back into its photo unless the user says otherwise.
     """
 
     image: Image
@@ -138,6 +150,7 @@ class AlignedFace:
     session_id: str = ""
     model: str = ""
     notices: tuple[str, ...] = ()
+    usual_paste: PasteMode = PasteMode.CHANGE
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +197,7 @@ class InversionResult:
         method: Inversion method.
         tuned_from: First step that renders with a tuned generator; 0: none does.
         is_unfinished: The run was stopped; it can be taken up where it stood.
+        usual_paste: How the face goes back into its photo unless the user says otherwise.
     """
 
     session_id: str
@@ -194,6 +208,7 @@ class InversionResult:
     method: str = ""
     tuned_from: int = 0
     is_unfinished: bool = False
+    usual_paste: PasteMode = PasteMode.CHANGE
 
 
 @dataclass(frozen=True, slots=True)
@@ -318,17 +333,6 @@ class ExportKind(StrEnum):
     FACE = "face"
     LATENTS = "latents"
     PHOTO = "photo"
-
-
-class PasteMode(StrEnum):
-    """How an edited face is put back into its photo.
-
-    `change` adds what the edit changed in the reconstruction to the photo's own pixels, so that
-    detail finer than the model's output stays. `replace` puts the model's face in their place.
-    """
-
-    CHANGE = "change"
-    REPLACE = "replace"
 
 
 @dataclass(frozen=True, slots=True)

@@ -106,8 +106,8 @@ class TuneOptions:
         used: The encoder that is searched with.
         choices: Ways to say what is alike.
         groups: Marked groups, newest first.
-        stopped_at: Steps of a stopped tuning that can go on; 0: none.
-        stopped_of: Its steps in all.
+        stopped_at: Steps that a stopped tuning made; 0: it was stopped while photos were looked at.
+        stopped_of: Its steps in all; 0: no tuning waits to go on.
         result: A finished tuning that waits to be kept or discarded, or None.
     """
 

@@ -13,7 +13,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from desktop_app.core.errors import UserInputError
-from desktop_app.core.types import FloatArray, Image, InversionResult, InversionStep, PhotoSource, read_only
+from desktop_app.core.types import (
+    FloatArray,
+    Image,
+    InversionResult,
+    InversionStep,
+    PasteMode,
+    PhotoSource,
+    read_only,
+)
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -69,6 +77,7 @@ class FaceSession:
         searches: Iterations of the optimiser that were done at each step.
         delta: Change of the generator that tuning found, or None.
         tuned_from: First step that renders with it; 0: none.
+        usual_paste: How the face goes back into its photo unless the user says otherwise.
     """
 
     session_id: str
@@ -87,6 +96,7 @@ class FaceSession:
     searches: tuple[int, ...] = ()
     delta: GeneratorDelta | None = None
     tuned_from: int = 0
+    usual_paste: PasteMode = PasteMode.CHANGE
 
     def code(self, step: int) -> FloatArray:
         """The code (L, D) of a step, from 1; 0: the last one.
@@ -151,6 +161,7 @@ class FaceSession:
             method=self.method,
             tuned_from=self.tuned_from,
             is_unfinished=self.open_run is not None,
+            usual_paste=self.usual_paste,
         )
 
 

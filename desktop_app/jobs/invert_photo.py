@@ -145,6 +145,8 @@ def _begin(request: InvertRequest, services: Services) -> _Told:
 def _empty_session(
     crop: Crop, request: InvertRequest, *, services: Services, model: InversionModel
 ) -> FaceSession:
+    from desktop_app.engine.invert.domains import usual_paste
+
     return FaceSession(
         session_id=services.faces.sessions.new_id(),
         model=model.name,
@@ -153,6 +155,7 @@ def _empty_session(
         source=request.source,
         quad=crop.quad,
         first_model=request.first_model,
+        usual_paste=usual_paste(model.domain),
     )
 
 
@@ -168,6 +171,7 @@ def _aligned_message(session: FaceSession, crop: Crop, starter: InversionModel) 
         session_id=session.session_id,
         model=session.model,
         notices=crop.notices,
+        usual_paste=session.usual_paste,
     )
 
 

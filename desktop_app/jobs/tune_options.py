@@ -47,7 +47,7 @@ def run(
     photos = services.catalogue.photos.counts()[PhotoState.INDEXED]
     groups = marked_groups(services)
     plan, result = folder.plan(), folder.result(services.catalogue)
-    is_stopped = plan is not None and result is None and plan.done > 0
+    is_stopped = plan is not None and result is None
     return TuneOptions(
         photos=photos,
         encoders=known_encoders(services),

@@ -11,8 +11,6 @@ import torch
 from PIL import Image as PillowImage
 
 from desktop_app.cli.app import main
-from desktop_app.cli.face_commands import paste_mode
-from desktop_app.core.types import PasteMode
 from desktop_app.engine.invert.change_map import colour_change_map
 from tests.pictures import picture, save_picture
 from tests.security.foreign_files import tiny_generator
@@ -55,12 +53,6 @@ def test_every_step_is_written(capsys: pytest.CaptureFixture[str], tmp_path: Pat
         assert image.size == (SIZE, SIZE)
     with np.load(out / "latents.npz") as stored:
         assert len(stored["w_plus"]) == 3
-
-
-def test_a_drawn_face_replaces_the_photos_own() -> None:
-    assert paste_mode(None, "") is PasteMode.CHANGE
-    assert paste_mode(None, "restyle_psp_toon.builtin") is PasteMode.REPLACE
-    assert paste_mode(PasteMode.CHANGE, "restyle_psp_toon.builtin") is PasteMode.CHANGE
 
 
 def test_methods_tuning_and_two_models(

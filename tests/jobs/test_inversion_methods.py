@@ -24,6 +24,7 @@ from desktop_app.core.types import (
     InvertRequest,
     MeasureRequest,
     Mix,
+    PasteMode,
     PhotoSource,
     Progress,
 )
@@ -345,9 +346,13 @@ def test_toonify_shows_both_models_and_can_be_edited(pair: Services) -> None:
     steps = [message for message in messages if isinstance(message, InversionStep)]
     assert [step.phase for step in steps] == ["face", "face", "toon", "toon"]
     assert (result.model, result.can_paste_back) == (TOON, True)
+    face = next(message for message in messages if isinstance(message, AlignedFace))
+    assert face.usual_paste is result.usual_paste is PasteMode.REPLACE  # drawn: no change of the photo's own
     assert edited(pair, result.session_id, Edit((("pca.1", 1.0),))).shape == (SIZE, SIZE, 3)
     more, _ = go_on(pair, ContinueRequest(result.session_id, steps=1))
     assert (more[0].index, more[0].phase) == (5, "toon")
+    _, plain = drive(invert_photo.run(InvertRequest(PHOTO, points=POINTS, steps=1, model=MODEL), pair))
+    assert plain.usual_paste is PasteMode.CHANGE
 
 
 def test_toonify_is_offered_for_fitting_pairs_only(pair: Services) -> None:

@@ -29,6 +29,7 @@ from desktop_app.core.types import (
     KeepTuningRequest,
     KeptTuning,
     MarkGroupRequest,
+    Progress,
     SearchRequest,
     SwitchEncoderRequest,
     TuneOptions,
@@ -199,13 +200,28 @@ def test_stopped_tuning_goes_on_where_it_was(services: Services) -> None:
     assert (options.stopped_at, options.stopped_of, options.result) == (2, 6, None)
     _, result = drive(tune_library.run(TuneRequest(resume=True), services))
     assert result.steps == whole.steps
-    assert _options(services).stopped_at == 0
+    assert _options(services).stopped_of == 0
+
+
+def test_tuning_stopped_while_views_are_embedded_can_go_on(services: Services) -> None:
+    whole = _tune(services, seed=3)
+    drive(tune_options.run(DiscardTuningRequest(), services))
+    job = tune_library.run(TuneRequest(alike=VIEWS, steps=6, seed=3), services)
+    for message in job:
+        if isinstance(message, Progress) and "views" in message.text:
+            break
+    job.close()
+    options = _options(services)
+    assert (options.stopped_at, options.stopped_of, options.result) == (0, 6, None)
+    _, result = drive(tune_library.run(TuneRequest(resume=True), services))
+    assert result.steps == whole.steps
+    assert _options(services).stopped_of == 0
 
 
 def test_discarded_tuning_is_gone(services: Services) -> None:
     _tune(services)
     _, options = drive(tune_options.run(DiscardTuningRequest(), services))
-    assert options.result is None and options.stopped_at == 0
+    assert options.result is None and options.stopped_of == 0
     assert not TuningFolder(services.library).path.exists()
     with pytest.raises(UserInputError, match="no tuning"):
         _keep(services)
@@ -326,7 +342,7 @@ def test_damaged_leftovers_are_no_tuning(services: Services) -> None:
     for name in ("plan.json", "result.json"):
         (folder.path / name).write_text('{"alike": 3}', encoding="utf-8")
     options = _options(services)
-    assert options.result is None and options.stopped_at == 0
+    assert options.result is None and options.stopped_of == 0
     _tune(services)
     assert _options(services).result is not None
 

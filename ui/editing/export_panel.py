@@ -51,6 +51,7 @@ class ExportPanel(QFrame):
         self._session: InversionResult | None = None
         self._origin: Path | None = None
         self._edit = Edit()
+        self._usual = PasteMode.CHANGE
         self._face = button(
             self.tr("Face …"),
             icon="save",
@@ -83,6 +84,7 @@ class ExportPanel(QFrame):
             origin: The file of the photo, if it has one: where and how results are named.
         """
         self._session, self._origin = result, origin
+        self._choose_usual(result.usual_paste)
         self._update_state()
 
     def close_session(self) -> None:
@@ -152,6 +154,12 @@ class ExportPanel(QFrame):
             part.setEnabled(can_paste)
         self._why_not.setVisible(is_open and not can_paste)
         self._why_not.setText(self.tr("The picture was an aligned face: there is no photo to paste into."))
+
+    def _choose_usual(self, usual: PasteMode) -> None:
+        """What the user chose by hand stays until a face of another kind comes."""
+        if usual is not self._usual:
+            self._usual = usual
+            self._mode.setCurrentIndex(self._mode.findData(usual))
 
     def _show_blend(self, percent: int) -> None:
         self._blend_text.setText(f"{percent} %")

@@ -309,6 +309,7 @@ class InversionPage(DropArea):
             method=method,
             tuned_from=tuned[0] if tuned else 0,
             is_unfinished=True,
+            usual_paste=face.usual_paste,
         )
 
     # --- two inversions -----------------------------------------------------------------------------

@@ -206,7 +206,7 @@ class TunePage(QFrame):
         self._groups.set_groups(options.groups)
         if self._run is None:
             self._steps = list(options.result.steps) if options.result is not None else self._steps
-            if options.result is None and not options.stopped_at:
+            if options.result is None and not options.stopped_of:
                 self._steps = []
             self._show_result(options.result)
         self._show_curves()
@@ -405,6 +405,8 @@ class TunePage(QFrame):
             return self.tr("Looking at the library …")
         if not options.photos:
             return self.tr("The library is empty. Add a folder of photos first.")
+        if options.stopped_of and not options.stopped_at:
+            return self.tr("Stopped before the first step; it can go on.")
         if options.stopped_of:
             return self.tr("Stopped at step {} of {}; it can go on.").format(
                 options.stopped_at, options.stopped_of

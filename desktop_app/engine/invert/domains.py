@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from desktop_app.core.errors import WeightsError
+from desktop_app.core.types import PasteMode
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +113,11 @@ _BY_NAME = {preset.name: preset for preset in PRESETS}
 def preset_named(name: str) -> DomainPreset:
     """The preset of a card; an unknown name is a domain of the user's own, shown whole."""
     return _BY_NAME.get(name) or DomainPreset(name, name, (), 0, short=name)
+
+
+def usual_paste(domain: str) -> PasteMode:
+    """How a face of a domain goes back into its photo: a drawn one is no change of the photo's own pixels."""
+    return PasteMode.REPLACE if preset_named(domain).starts_from else PasteMode.CHANGE
 
 
 def preset_of_options(opts: Mapping[str, Any]) -> DomainPreset:

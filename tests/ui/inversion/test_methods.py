@@ -27,6 +27,8 @@ from desktop_app.core.types import (
     MeasureRequest,
     Measures,
     Mix,
+    PasteMode,
+    PastePreviewRequest,
     PhotoSource,
     Progress,
 )
@@ -165,6 +167,30 @@ def test_toonify_runs_both_models_and_shows_both(page: InversionPage, runner: Fa
     assert page._result._headline.text() == "Step 3 of 3  ·  Toon"
     assert runner.requests(DirectionsRequest)[-1].model == "restyle_psp.toon"
     page._result.grab()
+
+
+def test_a_drawn_face_replaces_the_photos_own_unless_the_user_says_otherwise(
+    done: InversionPage, runner: FakeRunner
+) -> None:
+    exports, view = done._result.exports, done._result
+    assert exports.paste_mode is PasteMode.CHANGE
+
+    def finish(session_id: str, usual: PasteMode) -> None:
+        view.begin(3)
+        view.show_face(aligned(session_id))
+        view.show_step(step(1))
+        view.finish(result(session_id, usual_paste=usual), None)
+
+    finish("s2", PasteMode.REPLACE)
+    assert exports.paste_mode is PasteMode.REPLACE
+    view._photo_mode.click()
+    assert runner.requests(PastePreviewRequest)[-1].paste is PasteMode.REPLACE
+    exports._mode.setCurrentIndex(exports._mode.findData(PasteMode.CHANGE))
+    finish("s3", PasteMode.REPLACE)
+    assert exports.paste_mode is PasteMode.CHANGE  # the user's choice for drawn faces
+    finish("s4", PasteMode.CHANGE)
+    finish("s5", PasteMode.REPLACE)
+    assert exports.paste_mode is PasteMode.REPLACE
 
 
 def test_sliders_of_another_model_are_gone_until_its_own_are_there(

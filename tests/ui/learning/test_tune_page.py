@@ -141,6 +141,17 @@ def test_stopped_run_can_go_on_or_be_discarded(page: TunePage, runner: FakeRunne
     assert not page._discard_stopped.isVisible()
 
 
+def test_run_stopped_before_its_first_step_can_go_on(page: TunePage, runner: FakeRunner) -> None:
+    page._start.click()
+    page._stop.click()
+    runner.settle_cancelled()
+    _tell(runner, stopped_at=0, stopped_of=4)
+    assert page._state.text() == "Stopped before the first step; it can go on."
+    assert page._resume.isVisible() and page._discard_stopped.isVisible()
+    page._resume.click()
+    assert runner.last(TuneRequest).request == TuneRequest(resume=True)
+
+
 def test_refusal_stays_on_the_page(page: TunePage, runner: FakeRunner) -> None:
     page._start.click()
     runner.last(TuneRequest).deliver_failure(JobFailure("Too little to learn from.", "Add photos."))
