@@ -238,6 +238,7 @@ class MainWindow(QMainWindow):
         self._people.similar_wanted.connect(self._search_photo)
         self._people.invert_wanted.connect(self._invert_photo)
         self._people.shown_wanted.connect(self._show_people)
+        self._library.person_wanted.connect(self._people.search_photo)
         self._classes.library_wanted.connect(self._show_library)
         self._classes.similar_wanted.connect(self._search_photo)
         self._classes.invert_wanted.connect(self._invert_photo)

@@ -123,6 +123,13 @@ class PeopleRepository:
         )
         return [self._face(row) for row in self._all(query)]
 
+    def faces_in(self, photo_id: int) -> int:
+        """How many faces the newest encoder described in a photo."""
+        query = (
+            "SELECT count(*) FROM face WHERE photo_id = ? AND encoder_id = (SELECT max(id) FROM face_encoder)"
+        )
+        return int(self._all(query, (photo_id,))[0][0])
+
     def face(self, face_id: int) -> FaceRow:
         """One face.
 

@@ -256,9 +256,18 @@ class PreviewRequest:
 
 @dataclass(frozen=True, slots=True)
 class PhotoPreview:
-    """A picture for display, upright, and the size of the full one."""
+    """A picture for display, upright, and the size of the full one.
+
+    Attributes:
+        serial: Of the request.
+        image: The picture.
+        width_px: Width of the full one.
+        height_px: Height of the full one.
+        faces: Faces that were found in it, for a photo of the library; 0 as well where none were looked for.
+    """
 
     serial: int
     image: Image
     width_px: int
     height_px: int
+    faces: int = 0

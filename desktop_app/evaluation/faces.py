@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from desktop_app.core.errors import ResourceError, UserInputError, display_path
+from desktop_app.core.label_list import read_list
 from desktop_app.core.types import FloatArray, Image, Progress
 from desktop_app.engine.embed.face_encoder import ALIGNED_PX, CROP_LEFT, CROP_PX, CROP_TOP
 from desktop_app.engine.embed.picture_file import picture_files, read_picture
@@ -238,13 +239,9 @@ def write_face_report(report: FaceReport, folder: Path) -> Path:
 
 
 def _listed(table: Path, *, split: str) -> list[FacePicture]:
-    try:
-        with table.open(encoding="utf-8-sig", newline="") as handle:
-            rows = list(csv.DictReader(handle))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise UserInputError(f"The list {display_path(table)} cannot be read.") from error
-    if not rows or not {"file", "person"} <= set(rows[0]):
-        raise UserInputError(f"The list {display_path(table)} needs the columns file and person, and rows.")
+    rows = read_list(table, ("file", "person"))
+    if not rows:
+        raise UserInputError(f"The list {display_path(table)} names no pictures.")
     if split and "split" not in rows[0]:
         raise UserInputError(f"The list {display_path(table)} has no column split.", "Leave --split out.")
     chosen = [row for row in rows if not split or row["split"] == split]

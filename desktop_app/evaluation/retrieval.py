@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import logging
 import time
 from collections.abc import Generator, Sequence
@@ -13,6 +12,7 @@ import numpy as np
 from PIL import Image as PillowImage
 
 from desktop_app.core.errors import UserInputError, display_path
+from desktop_app.core.label_list import read_list
 from desktop_app.core.types import FileProblem, FloatArray, Image, Progress
 from desktop_app.engine.embed.picture_file import picture_files, read_picture
 from desktop_app.evaluation.copies import CopyPlan, CopyScores, copy_scores, make_copy, plan_copies
@@ -90,19 +90,7 @@ def read_labels(table: Path, folder: Path) -> list[LabelledPicture]:
     """
     if not folder.is_dir():
         raise UserInputError(f"There is no folder {display_path(folder)}.")
-    try:
-        with table.open(encoding="utf-8-sig", newline="") as handle:
-            reader = csv.DictReader(handle)
-            rows = list(reader)
-            columns = set(reader.fieldnames or ())
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise UserInputError(f"The list {display_path(table)} cannot be read: {reason}.") from error
-    if not {"file", "label"} <= columns:
-        raise UserInputError(
-            f"The list {display_path(table)} needs the columns file and label.",
-            "The first line names the columns.",
-        )
+    rows = read_list(table, ("file", "label"))
     pictures = [
         LabelledPicture(_located(row["file"], folder), row["label"], row.get("set") or ALL)
         for row in rows

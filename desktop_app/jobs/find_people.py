@@ -166,7 +166,7 @@ def group_people(services: Services) -> None:
     vectors, is_usable = repository.vectors(faces)
     kept = {person.person_id for person in repository.people() if person.is_kept}
     refusals = repository.refusals()
-    threshold = same_person_similarity(services)
+    threshold = same_person_similarity(services, int(is_usable.sum()))
     free = [row for row, face in enumerate(faces) if face.person_id not in kept and is_usable[row]]
     person_of = _attached(faces, vectors, free, kept=kept, refusals=refusals, threshold=threshold)
     loose = [row for row in free if faces[row].face_id not in person_of]

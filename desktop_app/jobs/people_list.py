@@ -67,16 +67,22 @@ def encoder_problem(services: Services, stored: FaceEncoderRow | None) -> str:
     return ""
 
 
-def same_person_similarity(services: Services) -> float:
-    """Similarity from which on two faces count as one person: chosen with the encoder, on its card."""
-    try:
-        return float(services.card_of(FACE_ENCODER)["config"]["same_person"])
-    except (KeyError, TypeError, ValueError):
-        return _CAUTIOUS
-
-
 # Without a threshold on the card: few are joined rather than strangers.
 _CAUTIOUS = 0.6
+
+
+def same_person_similarity(services: Services, faces: int) -> float:
+    """Similarity from which on two of a number of faces count as one person.
+
+    It was chosen with the encoder, stands on its card, and is stricter among many faces.
+    """
+    from desktop_app.engine.space.people import threshold_among
+
+    try:
+        among_few = float(services.card_of(FACE_ENCODER)["config"]["same_person"])
+    except (KeyError, TypeError, ValueError):
+        among_few = _CAUTIOUS
+    return threshold_among(faces, among_few)
 
 
 def tiles(services: Services, faces: Sequence[FaceRow]) -> tuple[FaceTile, ...]:

@@ -20,7 +20,11 @@ def run(request: PreviewRequest, services: Services) -> Generator[object, None, 
         UserInputError: The source is not readable.
     """
     yield None
-    return PhotoPreview(request.serial, *reduced_photo(request.source, services, max_px=request.max_px))
+    photo_id = request.source.photo_id
+    faces = services.catalogue.people.faces_in(photo_id) if photo_id is not None else 0
+    return PhotoPreview(
+        request.serial, *reduced_photo(request.source, services, max_px=request.max_px), faces=faces
+    )
 
 
 def reduced_photo(source: PhotoSource, services: Services, *, max_px: int) -> tuple[Image, int, int]:

@@ -46,7 +46,7 @@ def run(request: FaceSearchRequest, services: Services) -> Generator[object, Non
     faces = repository.faces()
     vectors, is_usable = repository.vectors(faces)
     similarity = np.where(is_usable, vectors @ query if len(faces) else 0.0, -1.0)
-    threshold = same_person_similarity(services)
+    threshold = same_person_similarity(services, int(is_usable.sum()))
     hits: list[FaceHit] = []
     seen = {own_photo}
     order = np.argsort(-similarity, kind="stable")

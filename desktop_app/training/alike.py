@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import datetime
 import hashlib
 from collections import Counter, defaultdict
@@ -14,6 +13,7 @@ from PIL import Image as PillowImage
 from torch import Tensor
 
 from desktop_app.core.errors import UserInputError, display_path
+from desktop_app.core.label_list import read_list
 from desktop_app.training.config import Similarity
 
 # Pictures that follow each other within this time are one burst.
@@ -145,18 +145,15 @@ def labels_of(files: Sequence[Path], table: Path) -> list[str]:
     Raises:
         UserInputError: The list cannot be read, lacks a column, or contradicts itself.
     """
-    try:
-        with table.open(encoding="utf-8-sig", newline="") as handle:
-            rows = list(csv.DictReader(handle))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise UserInputError(f"The list {display_path(table)} cannot be read: {reason}.") from error
-    column = "person" if rows and "label" not in rows[0] and "person" in rows[0] else "label"
-    if not rows or not {"file", column} <= set(rows[0]):
-        raise UserInputError(f"The list {display_path(table)} needs the columns file and label, and rows.")
+    rows = read_list(table, ("file",))
+    if not rows:
+        raise UserInputError(f"The list {display_path(table)} names no pictures.")
+    column = next((name for name in ("label", "person") if name in rows[0]), "")
+    if not column:
+        raise UserInputError(f"The list {display_path(table)} needs a column label, or person.")
     found: dict[str, str] = {}
     for row in rows:
-        name, label = Path(row["file"] or "").as_posix(), row[column] or ""
+        name, label = Path(row["file"]).as_posix(), row[column]
         if row.get("set"):
             label = "" if label in ("", row["set"]) else f"{row['set']}/{label}"
         if found.get(name, label) != label:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from desktop_app.core.errors import ResourceError, UserInputError, display_path
+from desktop_app.core.label_list import read_list
 
 HELD_OUT_LIST = "held_out.csv"
 
@@ -32,12 +33,7 @@ def hold_out(files: Sequence[Path], table: Path, *, share: float, run: Path) -> 
         UserInputError: The list cannot be read, or names none of the pictures.
         ResourceError: The list of the held-out ones cannot be written.
     """
-    try:
-        with table.open(encoding="utf-8-sig", newline="") as handle:
-            listed = [row for row in csv.DictReader(handle) if row.get("file") and row.get("label")]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise UserInputError(f"The list {display_path(table)} cannot be read: {reason}.") from error
+    listed = [row for row in read_list(table, ("file", "label")) if row["file"] and row["label"]]
     groups: dict[str, set[str]] = defaultdict(set)
     for row in listed:
         groups[row.get("set") or ""].add(row.get("group") or "")

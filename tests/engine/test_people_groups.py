@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from desktop_app.engine.space import people
-from desktop_app.engine.space.people import attach_faces, group_faces
+from desktop_app.engine.space.people import attach_faces, group_faces, threshold_among
 
 
 def _faces(count: int, groups: int, *, spread: float, seed: int) -> np.ndarray:
@@ -69,3 +69,11 @@ def test_a_face_is_attached_to_whom_it_is_most_like_on_the_mean() -> None:
     assert places.tolist() == [1, 0, -1]
     assert values[0] == pytest.approx(float((near @ near[0]).mean()), abs=1e-5)
     assert attach_faces(query, [], threshold=0.5)[0].tolist() == [-1, -1, -1]
+
+
+def test_among_many_faces_more_likeness_is_asked_for() -> None:
+    assert threshold_among(0, 0.39) == threshold_among(250, 0.39) == 0.39
+    values = [threshold_among(count, 0.39) for count in (500, 1000, 3000)]
+    assert values == sorted(values) and 0.43 < values[0] < 0.46 and 0.57 < values[2] < 0.6
+    assert threshold_among(10**7, 0.39) == 0.7
+    assert threshold_among(10**7, 0.8) == 0.8  # never below what the encoder asks for

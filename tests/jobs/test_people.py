@@ -33,9 +33,10 @@ from desktop_app.core.types import (
     PeopleRequest,
     PersonFacesRequest,
     PhotoSource,
+    PreviewRequest,
     TuneOptionsRequest,
 )
-from desktop_app.jobs import find_people, people, search_face, tune_options
+from desktop_app.jobs import find_people, people, preview_photo, search_face, tune_options
 from desktop_app.jobs.people_list import FACE_ENCODER
 from desktop_app.jobs.services import Services
 from tests.library import drive, index, open_services
@@ -116,6 +117,9 @@ def test_people_are_found_grouped_named_and_searched(library: Services) -> None:
         (p.person_id, p.name, p.faces) for p in named.people
     ]
     face = _ask(PersonFacesRequest(first.person_id), library).faces[0]
+    source = PhotoSource(photo_id=face.photo.photo_id)
+    assert drive(preview_photo.run(PreviewRequest(source), library))[1].faces >= 1
+    assert drive(preview_photo.run(PreviewRequest(PhotoSource(path=face.photo.path)), library))[1].faces == 0
     hits = _search(FaceSearchRequest(face_id=face.face_id), library)
     assert hits.hits[0].is_likely and _owner(hits.hits[0].face.photo.path) == _owner(face.photo.path)
     assert all(hit.face.photo.photo_id != face.photo.photo_id for hit in hits.hits)

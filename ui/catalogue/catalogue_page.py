@@ -51,6 +51,7 @@ class CataloguePage(DropArea):
 
     Signals:
         invert_wanted: A face of a picture is to be inverted (`Query`).
+        person_wanted: More photos of the person in a photo are wanted (`PhotoRow`).
         status_changed: What the library holds, as text.
         notice: Something to tell the user (text, hint).
         together_wanted: Photos are to be marked as belonging together (tuple of `PhotoRow`).
@@ -62,6 +63,7 @@ class CataloguePage(DropArea):
     """
 
     invert_wanted = Signal(object)
+    person_wanted = Signal(object)
     status_changed = Signal(str)
     notice = Signal(str, str)
     together_wanted = Signal(object)
@@ -275,6 +277,7 @@ class CataloguePage(DropArea):
         self._preview.closed.connect(self._close_preview)
         self._preview.similar_wanted.connect(self.search_photo)
         self._preview.invert_wanted.connect(self._invert_photo)
+        self._preview.person_wanted.connect(self.person_wanted)
         self._preview.moved.connect(self._follow_preview)
         self._refresh_timer.timeout.connect(self._refresh)
         self._stack.currentChanged.connect(self._show_folders)

@@ -23,6 +23,7 @@ class PreviewView(QFrame):
     Signals:
         closed: The user wants to go back.
         similar_wanted, invert_wanted: For this photo (`PhotoRow`).
+        person_wanted: More photos of the person in this photo (`PhotoRow`).
         moved: Another row of the model is shown (its number).
 
     Args:
@@ -33,6 +34,7 @@ class PreviewView(QFrame):
     closed = Signal()
     similar_wanted = Signal(object)
     invert_wanted = Signal(object)
+    person_wanted = Signal(object)
     moved = Signal(object)
 
     def __init__(self, jobs: JobCenter, parent: QWidget | None = None) -> None:
@@ -51,6 +53,7 @@ class PreviewView(QFrame):
         self._next = tool_button("forward", self.tr("Next photo (Right)"))
         self._similar = button(self.tr("Find similar"), icon="similar", role="primary")
         self._invert = button(self.tr("Invert face"), icon="faces")
+        self._person = button(self.tr("More photos of this person"), icon="people")
         self._build_ui()
         self._connect()
 
@@ -71,8 +74,9 @@ class PreviewView(QFrame):
         head = row(self._back, spacing=10)
         head.setContentsMargins(16, 12, 16, 0)
         head.addLayout(names, 1)
-        for part in (self._previous, self._next, self._invert, self._similar):
+        for part in (self._previous, self._next, self._person, self._invert, self._similar):
             head.addWidget(part)
+        self._person.hide()
         self._problem.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self._canvas.setAccessibleName(self.tr("Photo"))
         self._canvas.installEventFilter(self)
@@ -88,6 +92,7 @@ class PreviewView(QFrame):
         self._next.clicked.connect(self._go_on)
         self._similar.clicked.connect(self._find_similar)
         self._invert.clicked.connect(self._want_invert)
+        self._person.clicked.connect(self._want_person)
         self._previews.answered.connect(self._show_preview)
         self._previews.failed.connect(self._show_failure)
 
@@ -102,6 +107,7 @@ class PreviewView(QFrame):
         self._title.setToolTip(display_path(photo.path))
         self._show_facts(photo.width_px, photo.height_px)
         self._problem.clear()
+        self._person.hide()
         self._canvas.set_image(self._model.index(number, 0).data(PhotoRole.THUMBNAIL))
         self._previous.setEnabled(number > 0)
         self._next.setEnabled(number + 1 < self._model.rowCount())
@@ -122,6 +128,9 @@ class PreviewView(QFrame):
     def _want_invert(self) -> None:
         self.invert_wanted.emit(self._photo)
 
+    def _want_person(self) -> None:
+        self.person_wanted.emit(self._photo)
+
     def _show_facts(self, width_px: int, height_px: int) -> None:
         folder = display_path(self._photo.path.parent) if self._photo is not None else ""
         self._facts.setText(f"{width_px} × {height_px}   ·   {folder}" if width_px else folder)
@@ -130,6 +139,12 @@ class PreviewView(QFrame):
         if answer.serial == self._serial:
             self._canvas.set_image(to_qimage(answer.image))
             self._show_facts(answer.width_px, answer.height_px)
+            self._person.setVisible(answer.faces > 0)
+            self._person.setToolTip(
+                self.tr("{} faces were found: the largest is looked for").format(answer.faces)
+                if answer.faces > 1
+                else ""
+            )
 
     def _show_failure(self, failure: JobFailure) -> None:
         self._problem.setText(f"{failure.message} {failure.hint}".strip())

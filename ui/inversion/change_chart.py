@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QSizePolicy, QToolTip, QWidget
 
 from desktop_app.core.types import InversionStep
 from ui import texts, theme
+from ui.inversion import chart_frame
 
 _LEFT_PX, _RIGHT_PX, _TOP_PX, _BOTTOM_PX = 52, 44, 30, 34
 _TICKS = 4
@@ -76,13 +77,9 @@ class ChangeChart(QWidget):
     def paintEvent(self, event: QPaintEvent) -> None:
         """Paint axes and lines."""
         painter = QPainter(self)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        font = painter.font()
-        font.setPointSizeF(8)
-        painter.setFont(font)
-        l2_top = nice_top(max((step.l2 for step in self._steps), default=0.1))
-        change_top = nice_top(max((step.relative_change for step in self._steps), default=1.0))
-        self._paint_axes(painter, l2_top, change_top)
+        chart_frame.prepare(painter)
+        tops = l2_top, change_top = chart_frame.tops_of(self._steps)
+        self._paint_axes(painter, tops)
         self._paint_phases(painter)
         palette = self.palette()
         accent, second = palette.color(QPalette.ColorRole.Accent), palette.color(theme.WARNING_ROLE)
@@ -100,35 +97,16 @@ class ChangeChart(QWidget):
         count = max(self._planned, len(self._steps))
         return plot.left() + plot.width() * (index - 0.5) / count
 
-    def _paint_axes(self, painter: QPainter, l2_top: float, change_top: float) -> None:
+    def _paint_axes(self, painter: QPainter, tops: tuple[float, float]) -> None:
         plot, palette = self._plot(), self.palette()
-        muted, line = palette.color(theme.MUTED_ROLE), palette.color(theme.BORDER_ROLE)
-        for tick in range(_TICKS + 1):
-            share = tick / _TICKS
-            y = plot.bottom() - share * plot.height()
-            painter.setPen(QPen(line, 1))
-            painter.drawLine(QPointF(plot.left(), y), QPointF(plot.right(), y))
-            painter.setPen(muted)
-            left = QRectF(0, y - 9, _LEFT_PX - 6, 18)
-            painter.drawText(
-                left, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, f"{share * l2_top:.3g}"
-            )
-            right = QRectF(plot.right() + 6, y - 9, _RIGHT_PX - 6, 18)
-            painter.drawText(
-                right,
-                Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter,
-                f"{100 * share * change_top:.0f} %",
-            )
+        chart_frame.paint_scales(painter, plot, palette, tops=tops, ticks=_TICKS)
         count = max(self._planned, len(self._steps))
         every = max(1, math.ceil(count / 7))
-        for index in range(1, count + 1, every):
-            spot = QRectF(self._x(index) - 20, plot.bottom() + 2, 40, 14)
-            painter.drawText(spot, Qt.AlignmentFlag.AlignCenter, str(index))
-        bottom = QRectF(plot.left(), plot.bottom() + 15, plot.width(), 16)
-        painter.drawText(bottom, Qt.AlignmentFlag.AlignCenter, self.tr("step"))
+        places = [(self._x(index), str(index)) for index in range(1, count + 1, every)]
+        chart_frame.paint_below(painter, plot, places, words=self.tr("step"))
         marked = self._hovered or self._current
         if marked:
-            painter.setPen(QPen(muted, 1, Qt.PenStyle.DashLine))
+            painter.setPen(QPen(palette.color(theme.MUTED_ROLE), 1, Qt.PenStyle.DashLine))
             painter.drawLine(QPointF(self._x(marked), plot.top()), QPointF(self._x(marked), plot.bottom()))
         head = QRectF(6, 4, self.width() - 12, 18)
         painter.setPen(palette.color(QPalette.ColorRole.Accent))
@@ -153,7 +131,7 @@ class ChangeChart(QWidget):
             return
         plot = self._plot()
         points = [
-            QPointF(self._x(step.index), plot.bottom() - share * plot.height())
+            chart_frame.point_at(plot, self._x(step.index), share)
             for step, share in zip(self._steps, shares, strict=True)
         ]
         painter.setPen(pen)
@@ -180,14 +158,3 @@ class ChangeChart(QWidget):
         """No step is under the pointer."""
         self._hovered = 0
         self.update()
-
-
-def nice_top(value: float) -> float:
-    """The next number at or above a value whose quarters are short too, for the top of an axis."""
-    if value <= 0 or not math.isfinite(value):
-        return 1.0
-    magnitude = 10.0 ** math.floor(math.log10(value))
-    for step in (1.0, 2.0, 4.0, 6.0, 8.0, 10.0):
-        if value <= step * magnitude * (1 + 1e-9):
-            return step * magnitude
-    return 10.0 * magnitude

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import itertools
-import math
 
 from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPen, QPolygonF
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from desktop_app.core.types import InversionStep
-from ui import theme
-from ui.inversion.change_chart import nice_top
+from ui.inversion import chart_frame
 
 _LEFT_PX, _RIGHT_PX, _TOP_PX, _BOTTOM_PX = 56, 44, 26, 34
 _TICKS = 3
 _DOT_PX = 2.5
 _RING_PX = 4.5
-_X_TICKS = 5
 
 
 class PairChart(QWidget):
@@ -61,15 +58,10 @@ class PairChart(QWidget):
     def paintEvent(self, event: QPaintEvent) -> None:
         """Paint axes and lines."""
         painter = QPainter(self)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        font = painter.font()
-        font.setPointSizeF(8)
-        painter.setFont(font)
-        everything = [step for run in self._runs for step in run]
-        l2_top = nice_top(max((step.l2 for step in everything), default=0.1))
-        change_top = nice_top(max((step.relative_change for step in everything), default=1.0))
+        chart_frame.prepare(painter)
+        tops = l2_top, change_top = chart_frame.tops_of(step for run in self._runs for step in run)
         right = max((place for n in range(2) for place in self.places(n)), default=1.0)
-        self._paint_axes(painter, (l2_top, change_top), right=right)
+        self._paint_axes(painter, tops, right=right)
         for number, colour in enumerate(self._colours):
             steps, places = self._runs[number], self.places(number)
             ring = _DOT_PX if number else _RING_PX  # where both agree, both are seen
@@ -88,7 +80,7 @@ class PairChart(QWidget):
     def _points(self, places: list[float], shares: list[float], *, right: float) -> list[QPointF]:
         plot = self._plot()
         return [
-            QPointF(plot.left() + plot.width() * place / right, plot.bottom() - share * plot.height())
+            chart_frame.point_at(plot, plot.left() + plot.width() * place / right, share)
             for place, share in zip(places, shares, strict=True)
         ]
 
@@ -103,39 +95,12 @@ class PairChart(QWidget):
             painter.drawEllipse(point, dot_px, dot_px)
 
     def _paint_axes(self, painter: QPainter, tops: tuple[float, float], *, right: float) -> None:
-        plot, palette = self._plot(), self.palette()
-        muted, line = palette.color(theme.MUTED_ROLE), palette.color(theme.BORDER_ROLE)
-        middle = Qt.AlignmentFlag.AlignVCenter
-        for tick in range(_TICKS + 1):
-            share = tick / _TICKS
-            y = plot.bottom() - share * plot.height()
-            painter.setPen(QPen(line, 1))
-            painter.drawLine(QPointF(plot.left(), y), QPointF(plot.right(), y))
-            painter.setPen(muted)
-            spot = QRectF(0, y - 9, _LEFT_PX - 6, 18)
-            painter.drawText(spot, Qt.AlignmentFlag.AlignRight | middle, f"{share * tops[0]:.3g}")
-            spot = QRectF(plot.right() + 6, y - 9, _RIGHT_PX - 6, 18)
-            painter.drawText(spot, Qt.AlignmentFlag.AlignLeft | middle, f"{100 * share * tops[1]:.0f} %")
-        for value in axis_values(right, whole=not self._is_over_time):
-            x = plot.left() + plot.width() * value / right
-            spot = QRectF(x - 25, plot.bottom() + 2, 50, 14)
-            painter.drawText(spot, Qt.AlignmentFlag.AlignCenter, f"{value:.3g}")
-        bottom = QRectF(plot.left(), plot.bottom() + 15, plot.width(), 16)
+        plot = self._plot()
+        chart_frame.paint_scales(painter, plot, self.palette(), tops=tops, ticks=_TICKS)
+        values = chart_frame.axis_values(right, whole=not self._is_over_time)
+        places = [(plot.left() + plot.width() * value / right, f"{value:.3g}") for value in values]
         words = self.tr("seconds") if self._is_over_time else self.tr("step")
-        painter.drawText(bottom, Qt.AlignmentFlag.AlignCenter, words)
+        chart_frame.paint_below(painter, plot, places, words=words)
         head = QRectF(6, 3, self.width() - 12, 16)
         painter.drawText(head, Qt.AlignmentFlag.AlignLeft, self.tr("── L2 error"))
         painter.drawText(head, Qt.AlignmentFlag.AlignRight, self.tr("relative change ╌╌"))
-
-
-def axis_values(right: float, *, whole: bool) -> list[float]:
-    """Round values from 0 to the right end of an axis, about five.
-
-    Args:
-        right: The end, positive.
-        whole: Only whole numbers.
-    """
-    step = nice_top(right / _X_TICKS)
-    if whole:
-        step = max(1.0, math.ceil(step))
-    return [number * step for number in range(int(right / step + 1e-9) + 1)]

@@ -89,6 +89,8 @@ class TunePage(QFrame):
         self._build_controls()
         self._build_ui()
         self._connect()
+        self._show_curves()
+        self._show_result(None)
         self._show_state()
 
     def load(self) -> None:

@@ -76,6 +76,7 @@ class PeoplePage(QFrame):
         self._jobs = jobs
         self._list = PeopleList((), 0, 0, 0, 0)
         self._is_finding = False
+        self._is_known = False
         self._person_id = 0
         self._title = ""
         self._offered: PhotoRow | None = None
@@ -95,7 +96,7 @@ class PeoplePage(QFrame):
 
     def load(self) -> None:
         """Ask for the people."""
-        self._jobs.submit(PeopleRequest()).finished.connect(self._show_list)
+        self._jobs.submit(PeopleRequest()).finished.connect(self._take_list)
 
     def search_photo(self, photo: PhotoRow) -> None:
         """Look for more photos of the person in a photo of the library."""
@@ -230,6 +231,10 @@ class PeoplePage(QFrame):
 
     # --- the list -----------------------------------------------------------------------------------
 
+    def _take_list(self, answer: PeopleList) -> None:
+        self._is_known = True
+        self._show_list(answer)
+
     def _show_list(self, answer: PeopleList) -> None:
         self._list = answer
         hidden = sum(person.is_hidden for person in answer.people)
@@ -274,8 +279,11 @@ class PeoplePage(QFrame):
                 "press Forget all faces. It is a small model: it mistakes people now and then, and must not "
                 "be used to identify strangers."
             )
+        has_photos = bool(answer.waiting or answer.searched) or not self._is_known
+        if not has_photos:
+            text = self.tr("The library is empty. Add a folder of photos first.") + "\n\n" + text
         self._welcome.set_message(title, text, icon="people")
-        self._welcome_button.setVisible(bool(answer.waiting) or not answer.searched)
+        self._welcome_button.setVisible(has_photos and bool(answer.waiting or not answer.searched))
         self._stack.setCurrentWidget(self._welcome)
 
     def _facts_text(self, answer: PeopleList) -> str:

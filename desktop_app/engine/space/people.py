@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -17,8 +18,31 @@ Labels = npt.NDArray[np.int64]
 
 # Faces of one linkage; a larger tangle is cut at a higher similarity first. 3,000: 36 MB of distances.
 MOST_LINKED = 3000
+# Chosen on 200 training people that the encoder did not see (500 faces) among 0 to 2,554 faces of
+# strangers, by F 0.5 over pairs: the best fixed thresholds are .39 among 500 faces, .43 among 750, .47
+# among 1,000, .53 among 1,500, about .6 among 3,054. Held-out people among 2,973 faces: of the pairs in one
+# group .43 are right at .39 and .98 at the grown threshold; of the pairs of one person .89 and .87 are in
+# one group (`tests.benchmarks people_groups`). Complete and single linkage give the same; HDBSCAN joins far
+# more strangers.
+_FEW_FACES = 250
+_STRICTER = 0.18  # for ten times as many
+_STRICTEST = 0.7  # copies of one photograph have .62 and more
 _ROWS = 1024
 _TIGHTER = 0.05
+
+
+def threshold_among(faces: int, threshold: float) -> float:
+    """The similarity from which on two of many faces count as one person.
+
+    Each face more may be like one of the others by chance, so a threshold that was chosen among few joins
+    strangers among many.
+
+    Args:
+        faces: Faces that are compared with one another.
+        threshold: The one that suits few faces, from the card of the encoder.
+    """
+    grown = threshold + _STRICTER * max(0.0, math.log10(max(faces, 1) / _FEW_FACES))
+    return max(threshold, min(grown, _STRICTEST))
 
 
 def group_faces(vectors: FloatArray, *, threshold: float) -> Labels:

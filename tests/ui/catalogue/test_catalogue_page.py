@@ -204,6 +204,29 @@ def test_enter_shows_a_photo_large_and_arrows_walk(
     assert filled._grid.currentIndex().row() == 2
 
 
+def test_more_photos_of_a_person_are_offered_where_a_face_was_found(
+    qtbot: object, filled: CataloguePage, runner: FakeRunner
+) -> None:
+    wanted: list[object] = []
+    filled.person_wanted.connect(wanted.append)
+    filled._show_preview(filled._model, 0)
+    preview = filled._preview
+
+    def answer(faces: int) -> None:
+        newest = runner.last(PreviewRequest)
+        newest.deliver_answer(PhotoPreview(newest.request.serial, image(), 4000, 3000, faces))
+
+    answer(0)
+    assert not preview._person.isVisibleTo(preview)
+    qtbot.keyClick(preview._canvas, Qt.Key.Key_Right)
+    answer(2)
+    assert preview._person.isVisibleTo(preview) and "largest" in preview._person.toolTip()
+    preview._person.click()
+    assert [photo.photo_id for photo in wanted] == [2]
+    qtbot.keyClick(preview._canvas, Qt.Key.Key_Left)  # not known of this one yet
+    assert not preview._person.isVisibleTo(preview)
+
+
 def test_unreadable_photo_says_why_in_the_preview(
     qtbot: object, filled: CataloguePage, runner: FakeRunner
 ) -> None:

@@ -3,7 +3,8 @@ from __future__ import annotations
 import pytest
 
 from tests.ui.fake_runner import step
-from ui.inversion.change_chart import ChangeChart, nice_top
+from ui.inversion.change_chart import ChangeChart
+from ui.inversion.chart_frame import nice_top
 
 
 @pytest.mark.parametrize(

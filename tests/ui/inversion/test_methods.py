@@ -35,10 +35,10 @@ from desktop_app.core.types import (
 from tests.ui.fake_runner import FakeRunner, aligned, face_models, faces, image, models, step
 from ui import file_dialogs
 from ui.catalogue.similar_view import Query
+from ui.inversion.chart_frame import axis_values
 from ui.inversion.inversion_page import InversionPage
 from ui.inversion.method_chooser import time_text
 from ui.inversion.open_faces import KEPT
-from ui.inversion.pair_chart import axis_values
 from ui.inversion.pair_view import better_of
 from ui.job_center import JobCenter
 

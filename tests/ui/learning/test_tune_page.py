@@ -152,6 +152,13 @@ def test_run_stopped_before_its_first_step_can_go_on(page: TunePage, runner: Fak
     assert runner.last(TuneRequest).request == TuneRequest(resume=True)
 
 
+def test_nothing_is_promised_before_the_library_is_known(
+    qtbot: object, jobs: JobCenter, runner: FakeRunner
+) -> None:
+    page = _page(qtbot, jobs)
+    assert not page._training.isVisible() and not page._results.isVisible()
+
+
 def test_refusal_stays_on_the_page(page: TunePage, runner: FakeRunner) -> None:
     page._start.click()
     runner.last(TuneRequest).deliver_failure(JobFailure("Too little to learn from.", "Add photos."))

@@ -100,6 +100,12 @@ def test_nothing_is_looked_for_until_the_user_asks(shown: PeoplePage, runner: Fa
     assert shown._stack.currentWidget() is shown._body and _names(shown) == ["Ada", ""]
 
 
+def test_an_empty_library_offers_nothing_to_look_at(shown: PeoplePage, runner: FakeRunner) -> None:
+    runner.answer(PeopleRequest, PeopleList((), 0, 0, 0, 0))
+    assert "library is empty" in shown._welcome.accessibleName()
+    assert not shown._welcome_button.isVisible()
+
+
 def test_a_library_without_faces_says_so(shown: PeoplePage, runner: FakeRunner) -> None:
     runner.answer(PeopleRequest, PeopleList((), 0, 0, 3, 0, "faces"))
     assert "No face was found" in shown._welcome.accessibleName()
