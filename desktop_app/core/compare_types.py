@@ -28,10 +28,17 @@ class SharedColour:
 
 @dataclass(frozen=True, slots=True)
 class SimilarityPart:
-    """A part of the embedding and what it adds to the similarity; all parts add up to it."""
+    """A part of the embedding.
+
+    Attributes:
+        name: Which.
+        added: What it adds to the similarity; all parts add up to it.
+        most: What it adds where two photos are equal.
+    """
 
     name: str
     added: float
+    most: float
 
 
 @dataclass(frozen=True, slots=True)

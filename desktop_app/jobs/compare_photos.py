@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,6 +10,7 @@ import numpy as np
 from desktop_app.core.errors import UserInputError
 from desktop_app.core.types import (
     ComparePhotosRequest,
+    FloatArray,
     PhotoComparison,
     PlaceMatch,
     SharedColour,
@@ -19,12 +20,15 @@ from desktop_app.core.types import (
 from desktop_app.jobs.services import Services
 
 if TYPE_CHECKING:
-    from desktop_app.engine.compare.patch_maps import PairFacts
+    from desktop_app.engine.compare.patch_maps import PairFacts, PartFacts
 
 _SHOWN_PX = 720
 _NAMED_COLOURS = 3
 _WIDE_MATCH = 0.6  # heat from which on a place counts as found
 _CLEAR_SHARE = 0.25
+_ALL_PAIRS = 0.9995
+# How alike in one respect, as a share of what equal photos have.
+_DEGREES = ((0.9, "nearly the same"), (0.6, "much alike"), (0.3, "somewhat alike"), (0.1, "hardly alike"))
 
 
 def run(request: ComparePhotosRequest, services: Services) -> Generator[object, None, PhotoComparison]:
@@ -36,6 +40,7 @@ def run(request: ComparePhotosRequest, services: Services) -> Generator[object, 
     Raises:
         UserInputError: A photo cannot be read, or the encoder is none of the engine's.
     """
+    from desktop_app.catalogue.duplicates import picture_signature, show_the_same
     from desktop_app.catalogue.thumbnails import shrink
     from desktop_app.engine.compare.colours import shared_colours
     from desktop_app.engine.compare.patch_maps import compare_pair
@@ -55,6 +60,9 @@ def run(request: ComparePhotosRequest, services: Services) -> Generator[object, 
     nearer = None
     if len(background):
         nearer = float(np.searchsorted(background, facts.similarity) / len(background))
+    is_one = facts.similarity >= services.settings.search.duplicate_similarity and show_the_same(
+        picture_signature(first), picture_signature(second)
+    )
     for array in (*pictures, *(facts.heats or ())):
         read_only(array)
     return PhotoComparison(
@@ -64,48 +72,69 @@ def run(request: ComparePhotosRequest, services: Services) -> Generator[object, 
         heats=facts.heats,
         heat_boxes=(embedder.seen_box(first), embedder.seen_box(second)),
         matches=tuple(PlaceMatch(m.first, m.second, m.similarity) for m in facts.matches),
-        parts=tuple(SimilarityPart(name, added) for name, added in facts.parts),
+        parts=tuple(SimilarityPart(part.name, part.added, part.most) for part in facts.parts),
         colours=colours,
-        reasons=tuple(_reasons(facts, colours, nearer)),
+        reasons=tuple(_reasons(facts, colours, nearer, is_one=is_one)),
         encoder=embedder.name,
     )
 
 
-def _reasons(facts: PairFacts, colours: tuple[SharedColour, ...], nearer: float | None) -> list[str]:
+def _reasons(
+    facts: PairFacts, colours: tuple[SharedColour, ...], nearer: float | None, *, is_one: bool
+) -> list[str]:
     found = []
+    if is_one:
+        found.append("They show one picture: saved again, resized, trimmed or changed a little.")
     if nearer is not None:
-        found.append(f"They are more alike than {100 * nearer:.1f} % of random pairs of the library.")
+        found.append(_rank_words(nearer))
     if facts.parts:
-        name, added = max(facts.parts, key=lambda part: part[1])
-        share = added / facts.similarity if facts.similarity > 0 else 0.0
-        if share > 0:
-            found.append(f"Most of it comes from {_part_words(name)} ({100 * min(share, 1.0):.0f} %).")
+        found.append(_part_words(facts.parts))
     if colours:
-        names = " and ".join(colour.name for colour in colours[:_NAMED_COLOURS])
+        *others, last = [colour.name for colour in colours[:_NAMED_COLOURS]]
+        names = f"{', '.join(others)} and {last}" if others else last
         share = sum(min(colour.first_share, colour.second_share) for colour in colours)
-        found.append(f"They share {100 * share:.0f} % of their colours, above all {names}.")
+        found.append(f"{100 * share:.0f} % of their colours are the same, above all {names}.")
     else:
         found.append("They share hardly any colour.")
     if facts.heats is not None:
-        covered = [float((heat >= _WIDE_MATCH).mean()) for heat in facts.heats]
-        if min(covered) >= _CLEAR_SHARE:
-            found.append(
-                f"{100 * covered[0]:.0f} % of the first and {100 * covered[1]:.0f} % of the second photo "
-                "have their like in the other."
-            )
-        else:
-            found.append("Only small parts of them have their like in the other.")
+        found.append(_place_words(facts.heats, has_matches=bool(facts.matches)))
     return found
 
 
-def _part_words(name: str) -> str:
-    if name == "colours":
-        return "the colours"
-    if name == "kinds of things":
-        return "the kind of thing they show"
-    number, _, total = name.removeprefix("stage ").partition(" of ")
-    if number == total:
-        return "overall form and parts (late stage)"
-    if number == "1":
-        return "edges and fine texture (early stage)"
-    return "patterns and small parts (middle stage)"
+def _rank_words(nearer: float) -> str:
+    if nearer >= _ALL_PAIRS:
+        return "They are more alike than practically all random pairs of the library."
+    more, share = ("more", nearer) if nearer >= 0.5 else ("less", 1.0 - nearer)
+    return f"They are {more} alike than {100 * share:.1f} % of random pairs of the library."
+
+
+def _part_words(parts: Sequence[PartFacts]) -> str:
+    """How alike the encoder finds each respect, against what it would find of two equal photos."""
+    named = {"kinds of things": "the kind of thing", "colours": "fine shades"}
+    added: dict[str, float] = {}
+    most: dict[str, float] = {}
+    for part in parts:
+        name = named.get(part.name, "forms and patterns")
+        added[name] = added.get(name, 0.0) + part.added
+        most[name] = most.get(name, 0.0) + part.most
+    order = sorted(most, key=lambda name: -most[name])
+    found = [f"{name} {_degree(added[name] / max(most[name], 1e-6))}" for name in order]
+    words = f"{', '.join(found[:-1])} and {found[-1]}" if len(found) > 1 else found[0]
+    share = f" To it {order[0]} counts for {100 * most[order[0]]:.0f} %." if len(order) > 1 else ""
+    return f"The encoder finds {words}.{share}"
+
+
+def _degree(share: float) -> str:
+    return next((words for least, words in _DEGREES if share >= least), "not alike")
+
+
+def _place_words(heats: Sequence[FloatArray], *, has_matches: bool) -> str:
+    covered = [float((heat >= _WIDE_MATCH).mean()) for heat in heats]
+    if min(covered) >= _CLEAR_SHARE:
+        return (
+            f"{100 * covered[0]:.0f} % of the first and {100 * covered[1]:.0f} % of the second photo "
+            "have their like in the other."
+        )
+    if has_matches:
+        return "Only small parts of them have their like in the other."
+    return "No part of one has its like in the other."

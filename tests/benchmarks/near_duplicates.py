@@ -31,7 +31,7 @@ from desktop_app.evaluation.copies import CopyKind, make_copy
 
 ENCODER = "contrastive_photo.builtin"
 PHOTOS, COPIED, SEED = 3000, 300, 0
-TRIED = (0.70, 0.75, 0.80, 0.85, 0.90, 0.92, 0.95, 0.97)
+TRIED = (0.70, 0.75, 0.80, 0.85, 0.88, 0.90, 0.92, 0.95, 0.97)
 _LOWEST = 0.65
 _BATCH, _ROWS = 64, 512
 _SHEET_PAIRS, _TILE_PX = 60, 120

@@ -40,7 +40,7 @@ def test_parts_add_up_to_the_similarity(colour_size: int) -> None:
     facts = compare_pair(embedder, picture(1), picture(2))
     rows = embedder.embed([picture(1), picture(2)])
     assert facts.similarity == pytest.approx(float(rows[0] @ rows[1]), abs=1e-5)
-    assert sum(added for _, added in facts.parts) == pytest.approx(facts.similarity, abs=1e-5)
+    assert sum(part.added for part in facts.parts) == pytest.approx(facts.similarity, abs=1e-5)
     assert len(facts.parts) == 3 + bool(colour_size)
 
 
@@ -52,10 +52,18 @@ def test_parts_name_the_kinds_of_things_where_the_encoder_tells_them() -> None:
     )  # fmt: skip
     network = PhotoEncoder(ResNetShape((8, 12, 16), (1, 1, 1)), shape).eval().requires_grad_(False)
     facts = compare_pair(_embedder(network, 64, size=30), picture(1), picture(2))
-    assert [name for name, _ in facts.parts] == ["stage 1 of 2", "stage 2 of 2", "kinds of things", "colours"]
-    assert sum(added for _, added in facts.parts) == pytest.approx(facts.similarity, abs=1e-5)
-    same = dict(compare_pair(_embedder(network, 64, size=30), picture(1), picture(1)).parts)
-    assert same["kinds of things"] == pytest.approx(1.3**2 / (1 + 0.7**2 + 1.3**2), abs=1e-4)
+    assert [part.name for part in facts.parts] == [
+        "stage 1 of 2",
+        "stage 2 of 2",
+        "kinds of things",
+        "colours",
+    ]
+    assert sum(part.added for part in facts.parts) == pytest.approx(facts.similarity, abs=1e-5)
+    equal = compare_pair(_embedder(network, 64, size=30), picture(1), picture(1)).parts
+    assert [part.added for part in equal] == pytest.approx([part.most for part in equal], abs=1e-4)
+    assert {part.name: part.added for part in equal}["kinds of things"] == pytest.approx(
+        1.3**2 / (1 + 0.7**2 + 1.3**2), abs=1e-4
+    )
 
 
 def test_a_photo_matches_itself_everywhere() -> None:
@@ -76,6 +84,17 @@ def test_matches_find_a_patch_that_moved() -> None:
     assert np.unravel_index(heats[1].argmax(), (6, 6)) == (4, 1)
     assert matches[0].first == pytest.approx((3.5 / 6, 1.5 / 6))
     assert matches[0].second == pytest.approx((1.5 / 6, 4.5 / 6))
+
+
+def test_of_equal_matches_those_inside_that_stand_out_come_first() -> None:
+    rng = np.random.default_rng(0)
+    plain = np.repeat(rng.normal(size=(16, 1)), 64, axis=1).reshape(16, 8, 8)
+    plain += 0.1 * rng.normal(size=plain.shape)
+    plain[:, 4, 5] = rng.normal(size=16)
+    both = torch.from_numpy(plain.astype(np.float32))
+    matches = match_patches(both, both)[1]
+    assert matches[0].first == pytest.approx((5.5 / 8, 4.5 / 8))
+    assert all(0.13 < share < 0.87 for match in matches for share in match.first)
 
 
 def test_plain_pictures_are_compared_without_trouble() -> None:

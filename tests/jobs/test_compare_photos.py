@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 from desktop_app.core.errors import UserInputError
-from desktop_app.core.types import ComparePhotosRequest, PhotoComparison, PhotoSource
+from desktop_app.core.types import ComparePhotosRequest, PhotoComparison, PhotoSource, SharedColour
+from desktop_app.engine.compare.patch_maps import PairFacts, PartFacts
 from desktop_app.engine.embed.embedder import Embedder, EmbedderFacts
 from desktop_app.engine.embed.preprocessing import Preprocessing
 from desktop_app.jobs import compare_photos
@@ -50,6 +52,27 @@ def test_a_photo_and_itself(library: Services) -> None:
     found = compare(library, PhotoSource(photo_id=one), PhotoSource(image=picture(0)))
     assert found.similarity > 0.9 and found.nearer_than == 1.0
     assert any("have their like in the other" in reason for reason in found.reasons)
+    assert found.reasons[0].startswith("They show one picture")
+    assert "practically all random pairs" in found.reasons[1]
+    assert "forms and patterns nearly the same" in found.reasons[2]
+
+
+def test_reasons_say_how_unlike_two_photos_are() -> None:
+    parts = (
+        PartFacts("stage 1 of 1", 0.04, 0.2),
+        PartFacts("kinds of things", -0.1, 0.77),
+        PartFacts("colours", 0.02, 0.03),
+    )
+    heats = (np.full((3, 3), 0.1, np.float32),) * 2
+    facts = PairFacts(-0.04, heats, (), parts)
+    colours = tuple(SharedColour(name, (0, 0, 0), 0.2, 0.1) for name in ("red", "grey", "blue"))
+    assert compare_photos._reasons(facts, colours, 0.2, is_one=False) == [
+        "They are less alike than 80.0 % of random pairs of the library.",
+        "The encoder finds the kind of thing not alike, forms and patterns hardly alike and fine shades "
+        "much alike. To it the kind of thing counts for 77 %.",
+        "30 % of their colours are the same, above all red, grey and blue.",
+        "No part of one has its like in the other.",
+    ]
 
 
 def test_unreadable_photos_and_foreign_encoders_are_told(library: Services, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 from PySide6.QtCore import QPointF, QRectF, Qt, Signal
 from PySide6.QtGui import QColor, QMouseEvent, QPainter, QPalette, QPen, QPixmap
 from PySide6.QtWidgets import QWidget
@@ -12,9 +13,8 @@ from ui.learning.map_colours import GROUP_COLOURS
 from ui.qt_image import to_qimage
 from ui.widgets.image_canvas import ImageCanvas
 
-_HEAT_OPACITY = 0.55
-# Red is the best place of the photo, but not where even that is hardly alike.
-_FULL_HEAT = 0.6
+# A place that matches fully is covered so far; one that does not match keeps its own look.
+_MOST_COVER = 0.62
 _SPOT_PX = 11.0
 _REACH_PX = 16.0
 
@@ -50,10 +50,7 @@ class CompareCanvas(ImageCanvas):
             spots: Matching places, (x, y) as shares of the part that was compared.
             box: That part: left, top, width, height as shares of the photo.
         """
-        # The squared change of an inversion is shown by its root; this map is shown as it is.
-        self._heat = (
-            QPixmap() if heat is None else QPixmap.fromImage(to_qimage(heat_image(heat**2, peak=1.0)))
-        )
+        self._heat = QPixmap() if heat is None else match_picture(heat)
         self._spots, self._box = spots, box
         self.update()
 
@@ -87,9 +84,7 @@ class CompareCanvas(ImageCanvas):
     def paint_overlay(self, painter: QPainter) -> None:
         """Paint the heat map and the matches."""
         if self._shows_heat and not self._heat.isNull():
-            painter.setOpacity(_HEAT_OPACITY)
             painter.drawPixmap(self._area(), self._heat, QRectF(self._heat.rect()))
-            painter.setOpacity(1.0)
         if not self._shows_spots:
             return
         font = painter.font()
@@ -118,3 +113,22 @@ class CompareCanvas(ImageCanvas):
             if (self.spot_place(number) - event.position()).manhattanLength() <= _REACH_PX:
                 found = number
         self.spot_pointed.emit(found)
+
+
+def match_picture(heat: FloatArray) -> QPixmap:
+    """How well places match, as a picture to lie over a photo: clear where not at all, red where fully.
+
+    Args:
+        heat: (h, w) in [0, 1].
+    """
+    # The upper half of the scale of changes, which squares its values; (h, w, 3).
+    picture = to_qimage(heat_image((0.5 + heat / 2.0) ** 2, peak=1.0))
+    cover = np.round(255 * _MOST_COVER * heat).astype(np.uint8)
+    picture.setAlphaChannel(to_qimage(np.repeat(cover[:, :, None], 3, axis=2)))
+    return QPixmap.fromImage(picture)
+
+
+def match_legend(width_px: int, height_px: int) -> QPixmap:
+    """The scale of `match_picture` from not at all (left) to fully (right)."""
+    line = np.linspace(0.0, 1.0, width_px, dtype=np.float32)
+    return match_picture(np.broadcast_to(line, (height_px, width_px)))

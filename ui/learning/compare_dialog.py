@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from PySide6.QtCore import QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPalette
-from PySide6.QtWidgets import QDialog, QFrame, QSizePolicy, QStackedWidget, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QDialog, QFrame, QLabel, QSizePolicy, QStackedWidget, QVBoxLayout, QWidget
 
 from desktop_app.core.types import (
     ComparePhotosRequest,
@@ -17,7 +17,7 @@ from desktop_app.core.types import (
 )
 from ui import texts
 from ui.job_center import JobCenter
-from ui.learning.compare_canvas import CompareCanvas
+from ui.learning.compare_canvas import CompareCanvas, match_legend
 from ui.learning.map_colours import GROUP_COLOURS
 from ui.qt_image import to_qimage
 from ui.widgets.controls import button, column, frame, label, row, separator
@@ -27,6 +27,8 @@ _SIZE = QSize(1120, 700)
 _PANEL_PX = 300
 _LINE_PX = 38
 _BAR_PX = 8
+_LEGEND_PX = (110, 8)
+_LEAST_PART = 1e-3
 
 
 class CompareDialog(QDialog):
@@ -47,6 +49,7 @@ class CompareDialog(QDialog):
         self._canvases = (CompareCanvas(), CompareCanvas())
         self._heat = button(self.tr("Where they match"), icon="heat")
         self._spots = button(self.tr("Matching places"), icon="point")
+        self._legend = self._make_legend()
         self._similarity = label(role="title")
         self._reasons = label(wraps=True)
         self._no_maps = label(
@@ -104,7 +107,7 @@ class CompareDialog(QDialog):
             pictures.addLayout(side, 1)
         left = column(spacing=10)
         left.addLayout(pictures, 1)
-        left.addLayout(row(self._heat, self._spots, None))
+        left.addLayout(row(self._heat, self._spots, None, self._legend))
         left.setContentsMargins(16, 12, 12, 14)
         panel = frame("sidePanel")
         panel.setFixedWidth(_PANEL_PX)
@@ -120,6 +123,15 @@ class CompareDialog(QDialog):
         whole = column(spacing=0)
         whole.addLayout(line, 1)
         return whole
+
+    def _make_legend(self) -> QFrame:
+        scale = QLabel()
+        scale.setPixmap(match_legend(*_LEGEND_PX))
+        made = QFrame()
+        line = row(label(self.tr("matches little"), role="value"), scale, spacing=8)
+        line.addWidget(label(self.tr("well"), role="value"))
+        made.setLayout(line)
+        return made
 
     def _connect(self) -> None:
         self._heat.toggled.connect(self._choose_overlays)
@@ -138,6 +150,7 @@ class CompareDialog(QDialog):
         self._reasons.setText("\n\n".join(found.reasons))
         self._no_maps.setVisible(not has_maps)
         self._heat.setEnabled(has_maps)
+        self._legend.setVisible(has_maps)
         self._spots.setEnabled(bool(found.matches))
         self._part_title.setVisible(bool(found.parts))
         self._parts.show_parts(found.parts)
@@ -163,7 +176,7 @@ class CompareDialog(QDialog):
 
 
 class _Bars(QWidget):
-    """Parts of the similarity, as bars from a middle line."""
+    """Parts of the similarity: each bar is full where two photos are equal, red where they differ."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -174,7 +187,7 @@ class _Bars(QWidget):
         self._parts = parts
         self.setVisible(bool(parts))
         self.setFixedHeight(_LINE_PX * len(parts) + 2)
-        words = ", ".join(f"{_part_text(part.name)} {part.added:+.2f}" for part in parts)
+        words = ", ".join(f"{_part_text(part.name)} {_share_text(part)}" for part in parts)
         self.setAccessibleName(words)
         self.update()
 
@@ -183,21 +196,20 @@ class _Bars(QWidget):
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         palette = self.palette()
-        reach = max((abs(part.added) for part in self._parts), default=1.0) or 1.0
         for number, part in enumerate(self._parts):
             top = number * _LINE_PX
             line = QRectF(0, top, self.width(), 20)
             painter.setPen(palette.color(QPalette.ColorRole.Text))
             painter.drawText(line, Qt.AlignmentFlag.AlignLeft, _part_text(part.name))
             painter.setPen(palette.color(QPalette.ColorRole.PlaceholderText))
-            painter.drawText(line, Qt.AlignmentFlag.AlignRight, f"{part.added:+.2f}")
+            painter.drawText(line, Qt.AlignmentFlag.AlignRight, _share_text(part))
             painter.setPen(Qt.PenStyle.NoPen)
             painter.setBrush(palette.color(QPalette.ColorRole.AlternateBase))
             track = QRectF(0, top + 22, self.width(), _BAR_PX)
             painter.drawRoundedRect(track, 4, 4)
             role = QPalette.ColorRole.Accent if part.added >= 0 else QPalette.ColorRole.BrightText
             painter.setBrush(palette.color(role))
-            width = track.width() * min(abs(part.added) / reach, 1.0)
+            width = track.width() * min(abs(part.added) / max(part.most, _LEAST_PART), 1.0)
             painter.drawRoundedRect(QRectF(0, top + 22, max(width, 2.0), _BAR_PX), 4, 4)
         painter.end()
 
@@ -236,15 +248,25 @@ class _ColourBars(QWidget):
         painter.end()
 
 
+def _share_text(part: SimilarityPart) -> str:
+    """What a part adds, and what it could add."""
+    return f"{_no_minus_zero(part.added)} of {_no_minus_zero(part.most)}"
+
+
+def _no_minus_zero(value: float) -> str:
+    text = f"{value:.2f}"
+    return "0.00" if text == "-0.00" else text
+
+
 def _part_text(name: str) -> str:
     """A part of the embedding as the user reads it."""
     if name == "colours":
-        return "Colours"
+        return "Fine shades"
     if name == "kinds of things":
         return "Kind of thing"
     number, _, total = name.removeprefix("stage ").partition(" of ")
     if number == total:
-        return "Form and parts (late stage)"
+        return "Form and parts"
     if number == "1":
-        return "Edges and texture (early stage)"
-    return "Patterns (middle stage)"
+        return "Edges and texture"
+    return "Patterns"

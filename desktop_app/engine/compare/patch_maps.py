@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -22,6 +22,7 @@ _GRID = 12
 _MATCHES = 6
 _LEAST_MATCH = 0.35
 _LEAST_APART = 2.0  # patches between two shown matches
+_RIM_COST = 0.3
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,15 @@ class Match:
 
 
 @dataclass(frozen=True, slots=True)
+class PartFacts:
+    """A part of an embedding: what it adds to a similarity, and what it adds where two photos are equal."""
+
+    name: str
+    added: float
+    most: float
+
+
+@dataclass(frozen=True, slots=True)
 class PairFacts:
     """What was found of a pair.
 
@@ -42,13 +52,13 @@ class PairFacts:
         heats: For each photo (h, w) in [0, 1]: how well each place finds its like in the other; None
             where the encoder has no maps.
         matches: The best pairs of places, the best first.
-        parts: Names of parts of the embedding and what each adds to the similarity; they add up to it.
+        parts: Parts of the embedding; what they add is the similarity.
     """
 
     similarity: float
     heats: tuple[FloatArray, FloatArray] | None
     matches: tuple[Match, ...]
-    parts: tuple[tuple[str, float], ...]
+    parts: tuple[PartFacts, ...]
 
 
 def compare_pair(embedder: Embedder, first: Image, second: Image) -> PairFacts:
@@ -112,11 +122,16 @@ def match_patches(first: Tensor, second: Tensor) -> tuple[tuple[FloatArray, Floa
     )
     mutual = best_b.indices[best_a.indices] == torch.arange(len(a), device=a.device)
     strength = torch.where(mutual, best_a.values, torch.full_like(best_a.values, -1.0))
+    # Of places that match equally well those tell most that are unlike the rest of their own photo; at the
+    # rim all photos look alike to a network that fills up with zeros.
+    worth = strength * (1.0 - (a @ a.T).mean(dim=1)) - _RIM_COST * _rim(height, width).to(a.device)
     matches: list[Match] = []
     places: list[tuple[int, int]] = []
-    for number in torch.argsort(-strength).tolist():
-        if strength[number] < _LEAST_MATCH or len(matches) == _MATCHES:
+    for number in torch.argsort(-worth).tolist():
+        if len(matches) == _MATCHES:
             break
+        if strength[number] < _LEAST_MATCH:
+            continue
         spot = divmod(number, width)
         if all(np.hypot(spot[0] - y, spot[1] - x) >= _LEAST_APART for y, x in places):
             places.append(spot)
@@ -127,7 +142,7 @@ def match_patches(first: Tensor, second: Tensor) -> tuple[tuple[FloatArray, Floa
     return (heats[0], heats[1]), tuple(matches)
 
 
-def similarity_parts(network: object, x: Tensor, *, similarity: float) -> tuple[tuple[str, float], ...]:
+def similarity_parts(network: object, x: Tensor, *, similarity: float) -> tuple[PartFacts, ...]:
     """What a similarity is made of, for encoders whose parts are known; the parts add up to it.
 
     The learned part of the built-in encoder is linear in its pooled stages: each stage's share is its
@@ -145,20 +160,22 @@ def similarity_parts(network: object, x: Tensor, *, similarity: float) -> tuple[
     parts = _stage_parts(network, x, total=total)
     for name, (part, weight) in shares.items():
         if part is not None:
-            parts.append((name, float(part[0] @ part[1]) * weight / total))
+            parts.append(PartFacts(name, float(part[0] @ part[1]) * weight / total, weight / total))
     # Rounding of half-precision weights apart, the parts are the similarity; the rest is spread evenly.
-    rest = (similarity - sum(added for _, added in parts)) / len(parts)
-    return tuple((name, added + rest) for name, added in parts)
+    rest = (similarity - sum(part.added for part in parts)) / len(parts)
+    return tuple(replace(part, added=part.added + rest) for part in parts)
 
 
-def _stage_parts(network: PhotoEncoder, x: Tensor, *, total: float) -> list[tuple[str, float]]:
+def _stage_parts(network: PhotoEncoder, x: Tensor, *, total: float) -> list[PartFacts]:
     pieces = _stage_pieces(network, x)  # (S, 2, D)
     whole = pieces.sum(dim=0)
-    scale = float(whole[0].norm() * whole[1].norm()) * total
+    lengths = whole.norm(dim=1).clamp_min(1e-6)  # (2,)
+    scale = float(lengths[0] * lengths[1]) * total
     parts = []
     for number, piece in enumerate(pieces):
         added = float(piece[0] @ whole[1] + whole[0] @ piece[1]) / 2.0 / max(scale, 1e-12)
-        parts.append((f"stage {number + 1} of {len(pieces)}", added))
+        own = float(((piece * whole).sum(dim=1) / lengths.square()).mean()) / total
+        parts.append(PartFacts(f"stage {number + 1} of {len(pieces)}", added, own))
     return parts
 
 
@@ -203,6 +220,15 @@ def _timm_map(network: nn.Module, x: Tensor) -> Tensor | None:
     if side * side != tokens.shape[1]:
         return None
     return tokens.transpose(1, 2).reshape(len(tokens), -1, side, side)
+
+
+def _rim(height: int, width: int) -> Tensor:
+    """1 at the outermost patches of a map that has others, else 0; (h * w,)."""
+    rim = torch.zeros(height, width)
+    if min(height, width) > 2:
+        rim[[0, -1], :] = 1.0
+        rim[:, [0, -1]] = 1.0
+    return rim.flatten()
 
 
 def _share(spot: tuple[int, int], height: int, width: int) -> tuple[float, float]:

@@ -18,6 +18,7 @@ from desktop_app.core.types import (
 )
 from tests.ui.fake_runner import FakeRunner, image, photo
 from ui.job_center import JobCenter
+from ui.learning.compare_canvas import match_picture
 from ui.learning.compare_dialog import CompareDialog
 from ui.learning.compare_opening import CompareOpening
 
@@ -34,9 +35,9 @@ def comparison() -> PhotoComparison:
         heat_boxes=(_WHOLE, (0.25, 0.0, 0.5, 1.0)),
         matches=(PlaceMatch((0.5, 0.5), (0.0, 1.0), 0.9), PlaceMatch((0.1, 0.1), (0.5, 0.5), 0.6)),
         parts=(
-            SimilarityPart("stage 1 of 2", -0.05),
-            SimilarityPart("stage 2 of 2", 0.5),
-            SimilarityPart("colours", 0.26),
+            SimilarityPart("stage 1 of 2", -0.05, 0.1),
+            SimilarityPart("stage 2 of 2", 0.5, 0.6),
+            SimilarityPart("colours", 0.26, 0.3),
         ),
         colours=(SharedColour("blue", (45, 95, 190), 0.3, 0.2),),
         reasons=("They are alike.", "They share blue."),
@@ -55,7 +56,7 @@ def test_findings_are_shown(qtbot: object, jobs: JobCenter, runner: FakeRunner) 
     assert dialog._stack.currentIndex() == 1 and dialog._similarity.text() == "Similarity 0.71"
     assert "They share blue." in dialog._reasons.text()
     assert (
-        dialog._parts.accessibleName().endswith("Colours +0.26")
+        dialog._parts.accessibleName().endswith("Fine shades 0.26 of 0.30")
         and dialog._colours.accessibleName() == "blue"
     )
     right = dialog._canvases[1]
@@ -68,6 +69,15 @@ def test_findings_are_shown(qtbot: object, jobs: JobCenter, runner: FakeRunner) 
     assert not right._shows_heat and right._shows_spots
     dialog._close.click()
     assert not dialog.isVisible()
+
+
+def test_places_that_do_not_match_keep_their_own_look() -> None:
+    heat = np.array([[0.0, 0.5, 1.0]], dtype=np.float32)
+    picture = match_picture(heat).toImage()
+    covers = [picture.pixelColor(x, 0).alpha() for x in range(3)]
+    assert covers[0] == 0 and 0 < covers[1] < covers[2] < 255
+    full = picture.pixelColor(2, 0)
+    assert full.red() > 2 * full.blue()
 
 
 def test_without_maps_it_says_so_and_failures_are_shown(

@@ -153,9 +153,11 @@ def test_run_stopped_before_its_first_step_can_go_on(page: TunePage, runner: Fak
 
 
 def test_nothing_is_promised_before_the_library_is_known(
-    qtbot: object, jobs: JobCenter, runner: FakeRunner
+    qtbot: object, jobs: JobCenter, thumbnails: ThumbnailCache
 ) -> None:
-    page = _page(qtbot, jobs)
+    page = TunePage(jobs, thumbnails, marking=GroupMarking(jobs))
+    qtbot.addWidget(page)
+    page.show()
     assert not page._training.isVisible() and not page._results.isVisible()
 
 
