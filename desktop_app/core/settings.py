@@ -44,12 +44,16 @@ class SearchSettings:
         cutoff_percentile: A photo is shown when it is more similar to the query than this
             percentage of random pairs of the library, 0 to 100.
         duplicate_similarity: From this similarity on, [-1, 1], a photo counts as a near-duplicate
-            when its fine picture agrees too.
+            when its fine picture agrees too. Measured with the built-in encoder on 300 photos among 4,677
+            (`tests.benchmarks near_duplicates`): of copies with several small changes .74 pass at .88 and
+            .57 at .95 (.76 have a fine picture that agrees), of those saved with low quality .90 and .70;
+            of 10.9 million pairs of different photos 36 and 12 pass, of which many are one thing twice in a
+            row before one background.
     """
 
     top_k: int = 60
     cutoff_percentile: float = 99.0
-    duplicate_similarity: float = 0.95
+    duplicate_similarity: float = 0.88
 
 
 @dataclass(frozen=True, slots=True)

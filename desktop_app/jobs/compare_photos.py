@@ -90,8 +90,7 @@ def _reasons(
     if facts.parts:
         found.append(_part_words(facts.parts))
     if colours:
-        *others, last = [colour.name for colour in colours[:_NAMED_COLOURS]]
-        names = f"{', '.join(others)} and {last}" if others else last
+        names = _listed([colour.name for colour in colours[:_NAMED_COLOURS]])
         share = sum(min(colour.first_share, colour.second_share) for colour in colours)
         found.append(f"{100 * share:.0f} % of their colours are the same, above all {names}.")
     else:
@@ -114,14 +113,19 @@ def _part_words(parts: Sequence[PartFacts]) -> str:
     added: dict[str, float] = {}
     most: dict[str, float] = {}
     for part in parts:
-        name = named.get(part.name, "forms and patterns")
+        name = named.get(part.name, "shapes")
         added[name] = added.get(name, 0.0) + part.added
         most[name] = most.get(name, 0.0) + part.most
-    order = sorted(most, key=lambda name: -most[name])
-    found = [f"{name} {_degree(added[name] / max(most[name], 1e-6))}" for name in order]
-    words = f"{', '.join(found[:-1])} and {found[-1]}" if len(found) > 1 else found[0]
-    share = f" To it {order[0]} counts for {100 * most[order[0]]:.0f} %." if len(order) > 1 else ""
-    return f"The encoder finds {words}.{share}"
+    by_degree: dict[str, list[str]] = {}
+    for name in sorted(most, key=lambda name: -most[name]):
+        by_degree.setdefault(_degree(added[name] / max(most[name], 1e-6)), []).append(name)
+    found = [f"{_listed(names)} {degree}" for degree, names in by_degree.items()]
+    return f"The encoder finds {'; '.join(found)}."
+
+
+def _listed(names: Sequence[str]) -> str:
+    *others, last = names
+    return f"{', '.join(others)} and {last}" if others else last
 
 
 def _degree(share: float) -> str:

@@ -22,6 +22,8 @@ from desktop_app.jobs.services import Services
 
 # Faces that only look alike, shown after those that are probably of the person: the encoder misses some.
 MOST_OTHERS = 16
+# Two faces of different people are as likely above as below 0: what is hardly above looks alike to nobody.
+_LEAST_ALIKE = 0.1
 
 
 def run(request: FaceSearchRequest, services: Services) -> Generator[object, None, FaceSearchResult]:
@@ -54,7 +56,8 @@ def run(request: FaceSearchRequest, services: Services) -> Generator[object, Non
     others = 0
     for row in order.tolist():
         others += similarity[row] < threshold
-        if len(chosen) >= request.top_k or others > MOST_OTHERS or not is_usable[row]:
+        is_enough = len(chosen) >= request.top_k or others > MOST_OTHERS
+        if is_enough or not is_usable[row] or similarity[row] < _LEAST_ALIKE:
             break
         if faces[row].photo_id not in seen:
             seen.add(faces[row].photo_id)

@@ -190,7 +190,7 @@ def test_every_control_has_a_name_for_screen_readers(filled: MainWindow) -> None
 
 
 def test_window_is_small_enough_for_a_small_screen(filled: MainWindow) -> None:
-    assert filled.minimumSizeHint().width() <= 1180
+    assert filled.minimumSizeHint().width() <= 1024
     assert filled.minimumSizeHint().height() <= 720
 
 

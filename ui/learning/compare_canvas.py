@@ -14,7 +14,7 @@ from ui.qt_image import to_qimage
 from ui.widgets.image_canvas import ImageCanvas
 
 # A place that matches fully is covered so far; one that does not match keeps its own look.
-_MOST_COVER = 0.62
+_MOST_COVER = 0.5
 _SPOT_PX = 11.0
 _REACH_PX = 16.0
 

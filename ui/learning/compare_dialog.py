@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from PySide6.QtCore import QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPalette
-from PySide6.QtWidgets import QDialog, QFrame, QLabel, QSizePolicy, QStackedWidget, QVBoxLayout, QWidget
+from PySide6.QtWidgets import (
+    QDialog,
+    QFrame,
+    QLabel,
+    QScrollArea,
+    QSizePolicy,
+    QStackedWidget,
+    QVBoxLayout,
+    QWidget,
+)
 
 from desktop_app.core.types import (
     ComparePhotosRequest,
@@ -23,7 +32,7 @@ from ui.qt_image import to_qimage
 from ui.widgets.controls import button, column, frame, label, row, separator
 from ui.widgets.empty_state import EmptyState
 
-_SIZE = QSize(1120, 700)
+_SIZE = QSize(1120, 730)
 _PANEL_PX = 300
 _LINE_PX = 38
 _BAR_PX = 8
@@ -110,7 +119,6 @@ class CompareDialog(QDialog):
         left.addLayout(row(self._heat, self._spots, None, self._legend))
         left.setContentsMargins(16, 12, 12, 14)
         panel = frame("sidePanel")
-        panel.setFixedWidth(_PANEL_PX)
         box = column(self._similarity, self._reasons, self._no_maps, separator(), spacing=10)
         for part in (self._part_title, self._parts, self._colour_title, self._colours):
             box.addWidget(part)
@@ -119,7 +127,13 @@ class CompareDialog(QDialog):
         panel.setLayout(box)
         line = row(spacing=0)
         line.addLayout(left, 1)
-        line.addWidget(panel)
+        scroll = QScrollArea()
+        scroll.setWidgetResizable(True)
+        scroll.setFrameShape(QFrame.Shape.NoFrame)
+        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        scroll.setFixedWidth(_PANEL_PX)
+        scroll.setWidget(panel)
+        line.addWidget(scroll)
         whole = column(spacing=0)
         whole.addLayout(line, 1)
         return whole

@@ -169,11 +169,15 @@ class MapPage(QFrame):
             self.tr("Wheel: zoom  ·  drag: move  ·  click: similar photos  ·  Shift and drag: choose"),
             role="value",
         )
-        head = row(self._lasso, self._progress, None, self._hint, self._smaller, self._larger, self._fit)
+        self._hint.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self._hint.setAlignment(Qt.AlignmentFlag.AlignHCenter)
+        self._hint.setContentsMargins(14, 4, 14, 8)
+        head = row(self._lasso, self._progress, None, self._smaller, self._larger, self._fit)
         head.setContentsMargins(14, 10, 14, 0)
         box = column(spacing=0)
         box.addLayout(head)
         box.addWidget(self._canvas, 1)
+        box.addWidget(self._hint)
         return box
 
     def _connect(self) -> None:

@@ -90,9 +90,7 @@ class PersonView(QFrame):
         likely = sum(hit.is_likely for hit in answer.hits)
         self._title.setText(self.tr("More photos of {}").format(title))
         parts = [
-            self.tr("{} probably show this person; the others only look alike.").format(
-                texts.photos_text(likely)
-            )
+            self._likely_text(likely, others=len(answer.hits) - likely)
             if likely
             else self.tr("None of them is probably this person; these look most alike.")
         ]
@@ -109,8 +107,19 @@ class PersonView(QFrame):
         if answer.hits:
             self._stack.setCurrentWidget(self._grid)
         else:
-            self.say(self.tr("No other face was found"), self.tr("The library holds no other face yet."))
+            self.say(
+                self.tr("No other photo of this person was found"),
+                self.tr("No other face of the library is like this one."),
+            )
         self._show_possible()
+
+    def _likely_text(self, likely: int, *, others: int) -> str:
+        shown = (
+            self.tr("1 photo probably shows this person")
+            if likely == 1
+            else self.tr("{} probably show this person").format(texts.photos_text(likely))
+        )
+        return f"{shown}; {self.tr('the others only look alike.')}" if others else f"{shown}."
 
     def say(self, title: str, text: str, *, icon: str = "people") -> None:
         """Show a message in place of the faces."""
