@@ -26,6 +26,7 @@ _SHOWN_PX = 720
 _NAMED_COLOURS = 3
 _WIDE_MATCH = 0.6  # heat from which on a place counts as found
 _CLEAR_SHARE = 0.25
+_ALL_PLACES = 0.995
 _ALL_PAIRS = 0.9995
 # How alike in one respect, as a share of what equal photos have.
 _DEGREES = ((0.9, "nearly the same"), (0.6, "much alike"), (0.3, "somewhat alike"), (0.1, "hardly alike"))
@@ -134,6 +135,8 @@ def _degree(share: float) -> str:
 
 def _place_words(heats: Sequence[FloatArray], *, has_matches: bool) -> str:
     covered = [float((heat >= _WIDE_MATCH).mean()) for heat in heats]
+    if min(covered) >= _ALL_PLACES:
+        return "Every part of each has its like in the other."
     if min(covered) >= _CLEAR_SHARE:
         return (
             f"{100 * covered[0]:.0f} % of the first and {100 * covered[1]:.0f} % of the second photo "

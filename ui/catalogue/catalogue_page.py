@@ -7,7 +7,16 @@ from pathlib import Path
 
 from PySide6.QtCore import QModelIndex, Qt, QTimer, Signal
 from PySide6.QtGui import QKeySequence, QShortcut
-from PySide6.QtWidgets import QComboBox, QFrame, QMessageBox, QSlider, QStackedWidget, QVBoxLayout, QWidget
+from PySide6.QtWidgets import (
+    QComboBox,
+    QFrame,
+    QMessageBox,
+    QSizePolicy,
+    QSlider,
+    QStackedWidget,
+    QVBoxLayout,
+    QWidget,
+)
 
 from desktop_app.core.errors import display_path
 from desktop_app.core.types import (
@@ -209,6 +218,8 @@ class CataloguePage(DropArea):
             self._stack.addWidget(page)
         for state in (self._welcome, self._message):
             state.setAcceptDrops(False)  # the whole page takes drops
+        # Beside it the folders are hidden, so it does not widen the window together with them.
+        self._similar.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self._folders.hide()
         main = row(self._folders, spacing=0)
         main.addWidget(self._stack, 1)
@@ -227,7 +238,8 @@ class CataloguePage(DropArea):
         self._tile_size = QSlider(Qt.Orientation.Horizontal)
         self._tile_size.setRange(*_TILE_RANGE_PX)
         self._tile_size.setValue(_TILE_PX)
-        self._tile_size.setFixedWidth(110)
+        self._tile_size.setMinimumWidth(44)
+        self._tile_size.setMaximumWidth(110)
         self._tile_size.setAccessibleName(self.tr("Size of the pictures"))
         self._tile_size.setToolTip(self.tr("Size of the pictures"))
         self._whole = tool_button("fill", self.tr("Show whole pictures"), checkable=True)
@@ -239,8 +251,8 @@ class CataloguePage(DropArea):
             self.tr("Invert face"), icon="faces", tip=self.tr("Rebuild a face step by step (I)")
         )
         parts = (self._tile_size, self._whole, self._names, self._order, 6, self._invert, self._find)
-        head = row(self._count, None, *parts)
-        head.setContentsMargins(18, 12, 16, 4)
+        head = row(self._count, None, *parts, spacing=6)
+        head.setContentsMargins(18, 12, 12, 4)
         body = column(self._grid)
         body.setContentsMargins(12, 0, 4, 0)
         box = column(spacing=4)

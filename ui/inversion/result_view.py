@@ -251,16 +251,11 @@ class ResultView(QFrame):
         self._photo_mode.setEnabled(False)
         self._faces_mode.setChecked(True)
         self._modes = QButtonGroup(self)
-        for one in (self._faces_mode, self._single_mode, self._heat_mode, self._photo_mode):
+        modes = (self._faces_mode, self._single_mode, self._heat_mode, self._photo_mode)
+        for one in modes:
             self._modes.addButton(one)
         self._figures.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
-        head = row(spacing=6)
-        modes = (self._faces_mode, self._single_mode, self._heat_mode, self._photo_mode)
-        for part in modes:
-            head.addWidget(part)
-        head.addStretch(1)
-        for part in (self._stop, self._continue):
-            head.addWidget(part)
+        head = row(*modes, None, self._stop, self._continue, spacing=6)
         told = row(self._headline, spacing=14)
         told.addWidget(self._figures, 1)
         self._progress.setTextVisible(False)
