@@ -35,7 +35,10 @@ def _add_generator(train: Any) -> None:  # Any: as above, here and below
     )
     _shared(generator)
     generator.add_argument(
-        "--images", type=whole_number(0), default=0, help="pictures seen by the autoencoder stage"
+        "--images",
+        type=whole_number(-1),
+        default=-1,
+        help="pictures seen by the autoencoder stage; 0 with --start: only the discriminator's stage",
     )
     generator.add_argument(
         "--sharpen", type=whole_number(-1), default=-1, help="pictures seen with the discriminator"
@@ -114,7 +117,7 @@ def train_generator(args: argparse.Namespace, console: Console) -> dict[str, obj
     from desktop_app.training.run_folder import RunFolder
 
     config = replace(GeneratorConfig(), size=args.size, filter=args.filter)
-    if args.images:
+    if args.images >= 0:
         config = replace(config, images=args.images)
     if args.sharpen >= 0:
         config = replace(config, sharpen_images=args.sharpen)

@@ -57,6 +57,7 @@ class Adversary:
         weights: Weights of the terms.
         random: Draws of augmentation and mixing.
         device: Where it lies.
+        dtype: Precision of the discriminator's blocks; R1, a slope of a slope, stays in float32.
     """
 
     def __init__(
@@ -67,8 +68,10 @@ class Adversary:
         weights: AdversaryWeights,
         random: torch.Generator,
         device: torch.device | None = None,
+        dtype: torch.dtype = torch.float32,
     ) -> None:
         self.weights = weights
+        self.dtype = dtype
         self.network = Discriminator(size, channels).to(device)
         self.optimiser = torch.optim.Adam(
             self.network.parameters(), lr=RATE, betas=(0.0, SECOND_MOMENT), fused=True
@@ -92,9 +95,9 @@ class Adversary:
         self.network.requires_grad_(False)
         state = self._random.get_state()
         with torch.no_grad():
-            _, real_features = self.network(augmented(x, self.chance.p, self._random))
+            _, real_features = self._judged(x)
         self._random.set_state(state)  # both sides are changed alike, so that features can be compared
-        score, features = self.network(augmented(y_hat, self.chance.p, self._random))
+        score, features = self._judged(y_hat)
         matching = torch.stack(
             [
                 (f - r).abs().mean() / r.abs().mean().clamp_min(1e-3)
@@ -104,8 +107,9 @@ class Adversary:
         adversarial = nn.functional.softplus(-score).mean()
         self._mixed = None
         if torch.rand(1, generator=self._random).item() < self.weights.mixing:
-            mixed = decode(mixed_rows(codes, self._random))
-            mixed_score, _ = self.network(augmented(mixed, self.chance.p, self._random))
+            # as many as the discriminator will learn from
+            mixed = decode(mixed_rows(codes, self._random)[len(codes) // 2 :])
+            mixed_score, _ = self._judged(mixed)
             adversarial = (adversarial + nn.functional.softplus(-mixed_score).mean()) / 2
             self._mixed = mixed.detach()
         extra = self.weights.adversarial * adversarial + self.weights.matching * matching
@@ -117,12 +121,11 @@ class Adversary:
         penalises = self._iteration % R1_EVERY == 0
         self._iteration += 1
         real = x.clone().requires_grad_(penalises)
-        real_score, _ = self.network(augmented(real, self.chance.p, self._random))
+        real_score, _ = self._judged(real, torch.float32 if penalises else self.dtype)
         fake = y_hat
         if self._mixed is not None:
-            half = len(y_hat) // 2
-            fake = torch.cat([y_hat[:half], self._mixed[half:]])
-        fake_score, _ = self.network(augmented(fake, self.chance.p, self._random))
+            fake = torch.cat([y_hat[: len(y_hat) - len(self._mixed)], self._mixed])
+        fake_score, _ = self._judged(fake)
         loss = discriminator_loss(real_score, fake_score)
         total = loss
         if penalises:
@@ -134,6 +137,10 @@ class Adversary:
             self.chance.observe(real_score)
         is_right = torch.cat([real_score > 0, fake_score < 0]).float().mean()
         return {"d_loss": loss.item(), "d_right": is_right.item(), "ada_p": self.chance.p}
+
+    def _judged(self, x: Tensor, dtype: torch.dtype | None = None) -> tuple[Tensor, list[Tensor]]:
+        """Scores and feature maps of pictures, augmented as it is the turn."""
+        return self.network(augmented(x, self.chance.p, self._random), dtype or self.dtype)
 
     def state(self) -> dict[str, Any]:
         """For a checkpoint."""

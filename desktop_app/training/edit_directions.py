@@ -27,7 +27,7 @@ from desktop_app.engine.invert.model import InversionModel
 from desktop_app.engine.invert.restyle import passes
 from desktop_app.training.edit_boundaries import Boundary, CodeSpace, conditional_normal, fit_boundary
 from desktop_app.training.edit_effects import Effect, EffectBench, Identity, Reader, make_reader, readable
-from desktop_app.training.edit_labels import LABELS, Face, choose_faces, held_out, read_face
+from desktop_app.training.edit_labels import LABELS, Face, choose_faces, held_out, label_values, read_face
 
 _log = logging.getLogger(__name__)
 
@@ -167,7 +167,7 @@ def _invert_all(
             [label.value(face, image) for label in LABELS] for face, image in zip(group, images, strict=True)
         ]
     measured = held_out(faces, share=HELD_OUT, seed=config.seed)
-    return _Known(np.concatenate(codes), pictures, np.array(values), measured)
+    return _Known(np.concatenate(codes), pictures, label_values(LABELS, faces, np.array(values)), measured)
 
 
 def _invert(model: InversionModel, images: Sequence[Image], *, steps: int) -> tuple[FloatArray, list[Image]]:

@@ -19,6 +19,8 @@ from desktop_app.engine.edit.attributes import ATTRIBUTES
 _log = logging.getLogger(__name__)
 
 SPLIT = "train"
+# Fewest faces of one kind among which a label is compared.
+LEAST_OF_A_KIND = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +50,14 @@ class Label:
         label: Text of the slider; the right end has more of it.
         of_row: Reads it from the index; NaN when it is unknown.
         of_picture: Reads it from a picture; None where a rule cannot.
+        kind_of: Faces are compared with those of one kind alone (`among_their_kind`); None: with all.
     """
 
     name: str
     label: str
     of_row: Callable[[dict[str, str]], float] | None = None
     of_picture: Callable[[Image], float] | None = None
+    kind_of: Callable[[dict[str, str]], str] | None = None
 
     def value(self, face: Face, image: Image) -> float:
         """The property of a face; NaN when it is unknown."""
@@ -89,6 +93,32 @@ def choose_faces(folder: Path, *, count: int, seed: int) -> list[Face]:
     if len(known) < 2:
         raise UserInputError(f"{display_path(folder)} holds no '{SPLIT}' faces.", "Look into its index.csv.")
     return _with_every_label(known, count, np.random.default_rng(seed))
+
+
+def label_values(labels: Sequence[Label], faces: Sequence[Face], read: np.ndarray) -> np.ndarray:
+    """What labels teach: their values as read, those of labels with kinds among their kind, (N, labels)."""
+    columns = []
+    for k, label in enumerate(labels):
+        kind_of = label.kind_of
+        values = read[:, k]
+        columns.append(
+            values if kind_of is None else among_their_kind(values, [kind_of(f.row) for f in faces])
+        )
+    return np.stack(columns, axis=1)
+
+
+def among_their_kind(values: np.ndarray, kinds: Sequence[str]) -> np.ndarray:
+    """Values less the median of their kind, (N,); NaN where a kind knows fewer than 20.
+
+    What tells the kinds apart (the style of a collection, of a time) then says nothing of the label.
+    """
+    centred = np.full(len(values), np.nan)
+    names = np.array(kinds)
+    for kind in set(kinds):
+        members = (names == kind) & np.isfinite(values)
+        if members.sum() >= LEAST_OF_A_KIND:
+            centred[members] = values[members] - np.median(values[members])
+    return centred
 
 
 def held_out(faces: Sequence[Face], *, share: float, seed: int) -> np.ndarray:
@@ -133,10 +163,20 @@ def _with_every_label(faces: list[Face], count: int, rng: np.random.Generator) -
 
 
 def _age(row: dict[str, str]) -> float:
+    """Years at the time of the photo; where that is unknown, minus the year of birth.
+
+    Both put the faces of one kind (`_photo_kind`) in order of age, and no others are compared.
+    """
     try:
-        return float(row["photo_year_about"]) - float(row["birth_year"])
+        return float(row.get("photo_year_about") or 0.0) - float(row["birth_year"])
     except (KeyError, ValueError):
         return math.nan
+
+
+def _photo_kind(row: dict[str, str]) -> str:
+    """Source, and decade of the photo: a source without years holds portraits of one time."""
+    year = row.get("photo_year_about", "").strip()
+    return f"{row.get('source', '')} {year[:3]}"
 
 
 def _sex(row: dict[str, str]) -> float:
@@ -145,6 +185,6 @@ def _sex(row: dict[str, str]) -> float:
 
 LABELS = (
     Label("sex", "Sex as recorded (male)", of_row=_sex),
-    Label("age", "Age", of_row=_age),
+    Label("age", "Age", of_row=_age, kind_of=_photo_kind),
     *(Label(one.name, one.label, of_picture=one.value) for one in ATTRIBUTES),
 )

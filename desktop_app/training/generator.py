@@ -8,7 +8,6 @@ discriminator (`adversary`).
 
 from __future__ import annotations
 
-import copy
 import math
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
@@ -23,11 +22,11 @@ from desktop_app.engine.networks.restyle_encoders import EncoderShape, GradualSt
 from desktop_app.engine.networks.stylegan2 import Generator, style_count
 from desktop_app.engine.weights.store import ModelStore, load_strict
 from desktop_app.training.adversary import Adversary, AdversaryWeights, usual_r1
-from desktop_app.training.checkpoint_parts import is_thin, reseeded, warmth
+from desktop_app.training.checkpoint_parts import warmth
+from desktop_app.training.face_run import FaceRun, young_half_life
 from desktop_app.training.faces import AlignedPictures, Jitter
 from desktop_app.training.inversion_losses import per_image_l2, reconstruction_loss
 from desktop_app.training.muon import Muon, suits_muon
-from desktop_app.training.precision import training_dtype
 from desktop_app.training.run_folder import Pace, RunFolder, cosine_rate
 
 CPU = torch.device("cpu")
@@ -220,7 +219,7 @@ def step_errors(
     return torch.cat(errors), torch.cat(images)
 
 
-class GeneratorTraining:
+class GeneratorTraining(FaceRun):
     """One run: state, iteration, checkpoint.
 
     Args:
@@ -241,31 +240,30 @@ class GeneratorTraining:
         compile_networks: bool = False,
     ) -> None:
         torch.manual_seed(config.seed)
+        super().__init__(
+            run,
+            FaceAutoencoder(config),
+            config=config,
+            data=data,
+            seed=config.seed,
+            device=device,
+            compile_networks=compile_networks,
+        )
         self.config = config
-        self.run = run
         self.train_set = AlignedPictures(data, "train", size=config.size, filter_name=config.filter)
-        held_out = AlignedPictures(data, "val", size=config.size, filter_name=config.filter)
-        self.held_out, self.held_out_targets = held_out.fixed_pairs(300)
-        self.device = device
-        self.model = FaceAutoencoder(config).to(device)
-        self.model.dtype = training_dtype(config.precision, device)
-        self.average = copy.deepcopy(self.model).requires_grad_(False)
         self.optimisers = _optimisers(self.model, config)
-        self.random = torch.Generator().manual_seed(config.seed)
         self.adversary = Adversary(
             config.size,
             {k: max(v // 2, 4) for k, v in config.widths().items()},
             weights=config.adversary(),
             random=self.random,
             device=device,
+            dtype=self.model.dtype,
         )
         self.seen = 0
         self.iteration = 0
-        self._fresh_since = 0  # images at which the optimisers started
         self.jitter = Jitter()
         self.is_grown = False
-        self._encode = torch.compile(self.model.encode) if compile_networks else self.model.encode
-        self._decode = torch.compile(self.model.decode) if compile_networks else self.model.decode
         self._state: tuple[Tensor, Tensor, Tensor, int] | None = None
         self._target = torch.empty(0)  # what should come out for the photographs of the state
 
@@ -359,10 +357,7 @@ class GeneratorTraining:
         with torch.no_grad():
             if self.seen < 0.5 * self.config.images and not self.is_grown:
                 self.model.w_avg.lerp_(w_plus.mean(dim=(0, 1)), 0.01)
-            keep = 0.5 ** (self.config.batch / min(self.config.ema_images, max(self.seen / 4, 1.0)))
-            targets = [p for p in self.average.state_dict().values() if p.is_floating_point()]
-            sources = [p for p in self.model.state_dict().values() if p.is_floating_point()]
-            torch._foreach_lerp_(targets, sources, 1.0 - keep)
+        self._average_follows(self.config.batch, young_half_life(self.config.ema_images, self.seen))
 
     def evaluate(self) -> None:
         """L2 of five steps on held-out people with the averaged weights, and a picture sheet."""
@@ -381,16 +376,13 @@ class GeneratorTraining:
         """Write a checkpoint that restores everything."""
         self.run.save(
             {
+                **self._shared_state(),
                 "config": asdict(self.config),
                 "seen": self.seen,
                 "iteration": self.iteration,
-                "model": self.model.state_dict(),
-                "average": self.average.state_dict(),
                 "adversary": self.adversary.state(),
                 "optimisers": [optimiser.state_dict() for optimiser in self.optimisers],
                 "is_grown": self.is_grown,
-                "fresh_since": self._fresh_since,
-                "random": self.random.get_state(),
                 "torch_random": torch.get_rng_state(),
                 "state": list(self._state) if self._state else None,
                 "target": self._target if self._state and self.config.filter else None,
@@ -426,18 +418,12 @@ class GeneratorTraining:
         if saved is None:
             return False
         self.seen, self.iteration = saved["seen"], saved["iteration"]
-        self.model.load_state_dict(saved["model"])
-        self.average.load_state_dict(saved["average"])
         self.is_grown = saved["is_grown"]
         self.adversary.restore(saved.get("adversary"))
-        self._fresh_since = saved.get("fresh_since", 0)
-        if is_thin(saved):
-            self._fresh_since = self.seen
-            reseeded(self.random, self.config.seed, self.seen)
+        if not self._restore_shared(saved, done=self.seen, seed=self.config.seed):
             return True
         for optimiser, state in zip(self.optimisers, saved["optimisers"], strict=True):
             optimiser.load_state_dict(state)
-        self.random.set_state(saved["random"])
         torch.set_rng_state(saved["torch_random"])
         if saved["state"] is not None:
             *tensors, depth = saved["state"]

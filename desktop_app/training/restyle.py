@@ -8,7 +8,6 @@ pass sees other inputs; and a hinge asks every pass to be no worse than the one 
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -18,7 +17,8 @@ from torch import Tensor, nn
 
 from desktop_app.core.errors import UserInputError
 from desktop_app.core.types import Progress
-from desktop_app.training.checkpoint_parts import is_thin, reseeded, warmth
+from desktop_app.training.checkpoint_parts import warmth
+from desktop_app.training.face_run import FaceRun
 from desktop_app.training.faces import AlignedPictures, Jitter
 from desktop_app.training.generator import (
     CPU,
@@ -82,7 +82,7 @@ class RestyleConfig:
     seed: int = 2
 
 
-class RestyleTraining:
+class RestyleTraining(FaceRun):
     """One run.
 
     Args:
@@ -112,36 +112,31 @@ class RestyleTraining:
         if config.kind is Kind.ONE_PASS and config.steps != 1:
             raise UserInputError("A one-pass encoder has one step.", "Give --steps 1.")
         torch.manual_seed(config.seed)
-        self.config = config
-        self.run = run
-        self.generator_config, self.model = load_autoencoder(generator_run)
-        size = self.generator_config.size
-        style = config.filter or self.generator_config.filter
-        self.generator_config = replace(self.generator_config, filter=style)
-        self.train_set = AlignedPictures(data, "train", size=size, filter_name=style)
-        held_out = AlignedPictures(data, "val", size=size, filter_name=style)
-        self.held_out, self.held_out_targets = held_out.fixed_pairs(300)
-        self.generator_config, self.model = of_kind(
-            self.generator_config, self.model, config.kind, self.train_set.fixed(CHOSEN_BY)
+        begun, model = load_autoencoder(generator_run)
+        begun = replace(begun, filter=config.filter or begun.filter)
+        self.train_set = AlignedPictures(data, "train", size=begun.size, filter_name=begun.filter)
+        self.generator_config, model = of_kind(begun, model, config.kind, self.train_set.fixed(CHOSEN_BY))
+        super().__init__(
+            run,
+            model,
+            config=self.generator_config,
+            data=data,
+            seed=config.seed,
+            device=device,
+            compile_networks=compile_networks,
         )
-        self.device = device
-        self.model.to(device).dtype = training_dtype(self.generator_config.precision, device)
+        self.config = config
         self.model.generator.requires_grad_(False)
-        self.average = copy.deepcopy(self.model).requires_grad_(False)
         self.optimiser = torch.optim.Adam(
             self.model.encoder.parameters(), lr=config.rate, betas=(0.9, 0.99), fused=True
         )
-        self.random = torch.Generator().manual_seed(config.seed)
         self.game = LatentGame(self.model.generator, self.random) if config.kind is Kind.E4E else None
         self.similarity = similarity
         if similarity is not None:
             similarity.encoder.to(device)
         self.done = 0
-        self._fresh_since = 0  # passes at which the optimiser started
         self.jitter = Jitter()
         self._start_image, _ = self.model.start(1)
-        self._encode = torch.compile(self.model.encode) if compile_networks else self.model.encode
-        self._decode = torch.compile(self.model.decode) if compile_networks else self.model.decode
 
     def train(self) -> Iterator[Progress]:
         """Train to the end; yields after every batch."""
@@ -184,7 +179,7 @@ class RestyleTraining:
             loss.backward()
             nn.utils.clip_grad_norm_(self.model.encoder.parameters(), 5.0)
             self.optimiser.step()
-            self._follow()
+            self._average_follows(self.config.batch, self.config.ema_passes, part="encoder")
             if self.game is not None and step == 1:
                 stats["d_loss"] = self.game.learn(w_next, stage)
             y_hat, w_plus, l2_before = y_next.detach(), w_next.detach(), l2.detach()
@@ -205,13 +200,6 @@ class RestyleTraining:
             term = term + config.latent_weight * self.game.encoder_term(w_plus, stage)
         return term
 
-    def _follow(self) -> None:
-        keep = 0.5 ** (self.config.batch / self.config.ema_passes)
-        with torch.no_grad():
-            targets: list[Tensor] = [*self.average.encoder.parameters()]
-            sources: list[Tensor] = [*self.model.encoder.parameters()]
-            torch._foreach_lerp_(targets, sources, 1.0 - keep)
-
     def evaluate(self) -> Tensor:
         """L2 of every step on held-out people, noted with a picture sheet; returns the means."""
         steps = max(self.config.steps, 5)
@@ -229,14 +217,11 @@ class RestyleTraining:
         """Write a checkpoint that restores everything."""
         self.run.save(
             {
+                **self._shared_state(),
                 "config": {**asdict(self.config), "kind": self.config.kind.value},
                 "generator_config": asdict(self.generator_config),
                 "done": self.done,
-                "model": self.model.state_dict(),
-                "average": self.average.state_dict(),
                 "optimiser": self.optimiser.state_dict(),
-                "random": self.random.get_state(),
-                "fresh_since": self._fresh_since,
                 "game": self.game.state() if self.game is not None else None,
             }
         )
@@ -247,17 +232,10 @@ class RestyleTraining:
         if saved is None:
             return False
         self.done = saved["done"]
-        self.model.load_state_dict(saved["model"])
-        self.average.load_state_dict(saved["average"])
-        self._fresh_since = saved.get("fresh_since", 0)
         if self.game is not None and saved.get("game"):
             self.game.restore(saved["game"])
-        if is_thin(saved):
-            self._fresh_since = self.done
-            reseeded(self.random, self.config.seed, self.done)
-            return True
-        self.optimiser.load_state_dict(saved["optimiser"])
-        self.random.set_state(saved["random"])
+        if self._restore_shared(saved, done=self.done, seed=self.config.seed):
+            self.optimiser.load_state_dict(saved["optimiser"])
         return True
 
 

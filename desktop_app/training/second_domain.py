@@ -19,12 +19,11 @@ import torch
 from torch import Tensor, nn
 
 from desktop_app.core.types import Progress
-from desktop_app.training.checkpoint_parts import is_thin, reseeded
+from desktop_app.training.face_run import FaceRun, young_half_life
 from desktop_app.training.faces import AlignedPictures, split_twins
 from desktop_app.training.generator import CPU, crosses
 from desktop_app.training.inversion_losses import band_energy, per_image_l2, reconstruction_loss
 from desktop_app.training.latent_space import collect_codes
-from desktop_app.training.precision import training_dtype
 from desktop_app.training.restyle import load_autoencoder
 from desktop_app.training.run_folder import Pace, RunFolder, cosine_rate
 
@@ -59,7 +58,7 @@ class SecondDomainConfig:
     seed: int = 3
 
 
-class SecondDomainTraining:
+class SecondDomainTraining(FaceRun):
     """One run; its folder can be the `generator` of a ReStyle training, as any generator run.
 
     Args:
@@ -85,27 +84,28 @@ class SecondDomainTraining:
         compile_networks: bool = False,
     ) -> None:
         torch.manual_seed(config.seed)
-        self.config, self.run = config, run
-        first, self.model = load_autoencoder(source)
+        first, model = load_autoencoder(source)
         self.generator_config = replace(first, filter=config.filter, texture=config.texture)
-        self.device = device
-        self.model.to(device).dtype = training_dtype(first.precision, device)
-        self.source_model = copy.deepcopy(self.model).requires_grad_(False)
+        super().__init__(
+            run,
+            model,
+            config=self.generator_config,
+            data=data,
+            seed=config.seed,
+            device=device,
+            compile_networks=compile_networks,
+        )
+        self.config = config
+        self.source_model = copy.deepcopy(self.average)
         self.model.encoder.requires_grad_(False)
         self.model.generator.style.requires_grad_(False)
-        self.average = copy.deepcopy(self.model).requires_grad_(False)
         pictures = AlignedPictures(data, "train", size=first.size, filter_name=config.filter)
         self.photos, self.twins = split_twins(pictures.everything())
-        held_out = AlignedPictures(data, "val", size=first.size, filter_name=config.filter)
-        self.held_out, self.held_out_twins = held_out.fixed_pairs(300)
         self.weights = pictures.equal_weights()
         trained = [p for p in self.model.generator.parameters() if p.requires_grad]
         self.optimiser = torch.optim.Adam(trained, lr=config.rate, betas=(0.9, 0.99))
-        self.random = torch.Generator().manual_seed(config.seed)
         self.seen = 0
-        self._fresh_since = 0  # images at which the optimiser started
         self.codes: Tensor | None = None
-        self._decode = torch.compile(self.model.decode) if compile_networks else self.model.decode
 
     def train(self) -> Iterator[Progress]:
         """Invert the photographs once, then train to the end; yields after every batch."""
@@ -153,11 +153,8 @@ class SecondDomainTraining:
         loss.backward()
         nn.utils.clip_grad_norm_(self.model.generator.parameters(), 10.0)
         self.optimiser.step()
-        with torch.no_grad():
-            keep = 0.5 ** (config.batch / min(config.ema_images, max(self.seen / 4, 1.0)))
-            targets: list[Tensor] = [*self.average.generator.parameters()]
-            sources: list[Tensor] = [*self.model.generator.parameters()]
-            torch._foreach_lerp_(targets, sources, 1.0 - keep)
+        half_life = young_half_life(config.ema_images, self.seen)
+        self._average_follows(config.batch, half_life, part="generator")
         return {"loss": loss.item(), "l2": per_image_l2(drawn.detach(), twin).mean().item()}
 
     def evaluate(self) -> float:
@@ -165,10 +162,10 @@ class SecondDomainTraining:
         codes = torch.cat(list(collect_codes(self.source_model, self.held_out, steps=CODE_STEPS)))
         with torch.no_grad():
             drawn = torch.cat([self.average.decode(part).cpu() for part in torch.split(codes, 50)])
-        error = float(per_image_l2(drawn, self.held_out_twins).mean())
+        error = float(per_image_l2(drawn, self.held_out_targets).mean())
         n = SHEET_FACES
-        self.run.sheet("val_twins.png", [self.held_out[:n], self.held_out_twins[:n], drawn[:n]])
-        detail = band_energy(drawn).mean() / band_energy(self.held_out_twins).mean()
+        self.run.sheet("val_twins.png", [self.held_out[:n], self.held_out_targets[:n], drawn[:n]])
+        detail = band_energy(drawn).mean() / band_energy(self.held_out_targets).mean()
         self.run.note(
             {
                 "images": self.seen,
@@ -181,14 +178,11 @@ class SecondDomainTraining:
     def save(self) -> None:
         """Write a checkpoint that restores everything."""
         state: dict[str, Any] = {
+            **self._shared_state(),
             "config": asdict(self.config),
             "generator_config": asdict(self.generator_config),
             "seen": self.seen,
-            "model": self.model.state_dict(),
-            "average": self.average.state_dict(),
             "optimiser": self.optimiser.state_dict(),
-            "random": self.random.get_state(),
-            "fresh_since": self._fresh_since,
             "codes": self.codes,
         }
         self.run.save(state)
@@ -199,13 +193,6 @@ class SecondDomainTraining:
         if saved is None:
             return False
         self.seen, self.codes = saved["seen"], saved.get("codes")
-        self.model.load_state_dict(saved["model"])
-        self.average.load_state_dict(saved["average"])
-        self._fresh_since = saved.get("fresh_since", 0)
-        if is_thin(saved):
-            self._fresh_since = self.seen
-            reseeded(self.random, self.config.seed, self.seen)
-            return True
-        self.optimiser.load_state_dict(saved["optimiser"])
-        self.random.set_state(saved["random"])
+        if self._restore_shared(saved, done=self.seen, seed=self.config.seed):
+            self.optimiser.load_state_dict(saved["optimiser"])
         return True

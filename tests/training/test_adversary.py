@@ -70,6 +70,55 @@ def test_its_gradient_sharpens_pictures() -> None:
     assert sharper.diff(dim=3).abs().mean() > before
 
 
+def test_half_precision_scores_alike_and_leaves_scores_and_penalty_exact() -> None:
+    torch.manual_seed(0)
+    network = Discriminator(32, WIDTHS)
+    x = 2 * _pictures(8, _random(), size=32)
+    with torch.no_grad():
+        exact, exact_features = network(x)
+        half, half_features = network(x, torch.bfloat16)
+    assert half.dtype == torch.float32 and all(f.dtype == torch.float32 for f in half_features)
+    assert not torch.equal(half, exact), "the blocks are computed in half precision"
+    assert (half - exact).abs().max() < 0.05 * max(1.0, float(exact.std()))
+    assert all((h - e).abs().mean() < 0.02 for h, e in zip(half_features, exact_features, strict=True))
+
+
+def test_it_learns_in_half_precision_with_its_penalty_in_full() -> None:
+    torch.manual_seed(0)
+    weights = AdversaryWeights(r1=usual_r1(SIZE, 16))
+    adversary, random = (
+        Adversary(SIZE, WIDTHS, weights=weights, random=_random(), dtype=torch.bfloat16),
+        _random(1),
+    )
+    asked: list[torch.dtype] = []
+    adversary.network.register_forward_pre_hook(lambda _, args: asked.append(args[1]))
+    for _ in range(80):
+        stats = adversary.learn(2 * _pictures(16, random), 2 * _pictures(16, random, blur=3))
+    assert stats["d_right"] >= 0.9 and stats["d_loss"] < 0.9, stats
+    assert asked[:4] == [torch.float32, torch.bfloat16, torch.bfloat16, torch.bfloat16]
+
+
+def test_as_many_mixed_pictures_are_drawn_as_are_judged_by_both() -> None:
+    adversary, random = _adversary(mixing=1.0), _random(2)
+    x = _pictures(8, random)
+    drawn: list[Tensor] = []
+
+    def decode(codes: Tensor) -> Tensor:
+        drawn.append(codes)
+        return codes.mean(dim=(1, 2)).view(-1, 1, 1, 1) + torch.zeros(len(codes), 3, SIZE, SIZE)
+
+    codes = torch.randn(8, 6, 2, generator=random).requires_grad_(True)
+    terms, _ = adversary.generator_terms(x, x, codes=codes, decode=decode)
+    assert [len(one) for one in drawn] == [4]
+    (slope,) = torch.autograd.grad(terms, codes)
+    assert slope.abs().sum() > 0
+    judged: list[Tensor] = []
+    adversary.network.register_forward_pre_hook(lambda _, args: judged.append(args[0]))
+    adversary.learn(x, x)
+    fake = judged[1]
+    assert torch.equal(fake[:4], x[:4]) and torch.equal(fake[4:], decode(drawn[0]).detach())
+
+
 def test_probability_rises_when_the_training_set_is_known_by_heart() -> None:
     adversary, random = _adversary(r1=0.0), _random(3)
     few = 2 * _pictures(8, random)

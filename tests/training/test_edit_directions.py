@@ -22,7 +22,7 @@ from desktop_app.training import edit_directions
 from desktop_app.training.edit_boundaries import CodeSpace, conditional_normal, fit_boundary
 from desktop_app.training.edit_directions import DirectionConfig, FoundDirections, find_directions
 from desktop_app.training.edit_effects import EffectBench, Identity, Reader, make_reader, render_codes
-from desktop_app.training.edit_labels import LABELS, Face, choose_faces, held_out
+from desktop_app.training.edit_labels import LABELS, Face, choose_faces, held_out, label_values
 from desktop_app.training.edit_pages import direction_sheet, effects_table, write_sheets
 from tests.tiny_inverter import MODEL, N_STYLES, STYLE_DIM, write_tiny_model
 
@@ -340,6 +340,7 @@ def test_labels_read_the_index() -> None:
         return labels[name].value(Face(Path("x"), row), picture)
 
     assert value("age", photo_year_about="2020", birth_year="1980") == 40
+    assert value("age", photo_year_about="", birth_year="1980") == -1980
     assert np.isnan(value("age", photo_year_about="2020", birth_year=""))
     assert value("sex", sex="Male") == 1 and value("sex", sex="female") == 0
     assert np.isnan(value("sex", sex="")) and np.isnan(value("sex"))
@@ -360,3 +361,24 @@ def test_only_a_face_model_gets_labelled_directions(tmp_path: Path, faces: Path)
     horses = load_inversion_model(store, "restyle_psp.horses", device=torch.device("cpu"))
     result = _found(horses, DirectionConfig(faces, steps=1, principal=2, per_group=1))
     assert {d.kind for d in result.directions} == {"pca", "sefa"}
+
+
+def test_ages_are_compared_within_one_source_and_decade_alone(tmp_path: Path) -> None:
+    def face(source: str, born: int, year: str) -> Face:
+        row = {"source": source, "birth_year": str(born), "photo_year_about": year}
+        return Face(tmp_path / "any.png", row)
+
+    old = [face("archive", 1900 + k, "1975") for k in range(21)]
+    new = [face("archive", 1950 + k, "2012") for k in range(21)]
+    undated = [face("council", 1960 + k, "") for k in range(21)]
+    few = [face("club", 1960 + k, "") for k in range(5)]
+    faces = [*old, *new, *undated, *few]
+    image = np.zeros((64, 64, 3), dtype=np.uint8)
+    column = [label.name for label in LABELS].index("age")
+    read = np.array([[label.value(one, image) for label in LABELS] for one in faces])
+    ages = label_values(LABELS, faces, read)[:, column]
+    for start in (0, 21, 42):
+        assert ages[start : start + 21].tolist() == [10.0 - k for k in range(21)], "older first, middle at 0"
+    assert np.isnan(ages[63:]).all(), "too few of a kind to compare"
+    others = [k for k in range(len(LABELS)) if k != column]
+    assert np.array_equal(label_values(LABELS, faces, read)[:, others], read[:, others], equal_nan=True)

@@ -32,8 +32,11 @@ class _EqualConv(nn.Module):
         self.padding = side // 2
 
     def forward(self, x: Tensor) -> Tensor:
-        y = F.conv2d(x, self.weight * self.scale, self.bias, padding=self.padding)
-        return y if self.bias is None else F.leaky_relu(y, LEAK) * GAIN
+        if self.bias is None:
+            return F.conv2d(x, self.weight * self.scale, padding=self.padding)
+        # the gain is taken into weights and bias: leaky ReLU lets a factor through, maps are large
+        weight, bias = self.weight * (self.scale * GAIN), self.bias * GAIN
+        return F.leaky_relu(F.conv2d(x, weight, bias, padding=self.padding), LEAK)
 
 
 class _Block(nn.Module):
@@ -65,14 +68,26 @@ class Discriminator(nn.Module):
         self.score = nn.Sequential(
             EqualLinear(channels[4] * 16, channels[4], activate=True), EqualLinear(channels[4], 1)
         )
+        self.to(memory_format=torch.channels_last)
 
-    def forward(self, x: Tensor) -> tuple[Tensor, list[Tensor]]:
-        """(B, 3, H, W) -> scores (B,) and the feature map after every block."""
-        x = self.from_rgb(x)
+    def forward(self, x: Tensor, dtype: torch.dtype = torch.float32) -> tuple[Tensor, list[Tensor]]:
+        """Score pictures.
+
+        Args:
+            x: (B, 3, H, W) float32.
+            dtype: Precision of the blocks; spread within groups and scores are always float32.
+
+        Returns:
+            Scores (B,) and the feature map after every block, float32.
+        """
+        x = x.contiguous(memory_format=torch.channels_last)
         features = []
-        for block in self.blocks:
-            x = block(x)
-            features.append(x)
+        with torch.autocast(x.device.type, dtype, enabled=dtype is not torch.float32):
+            x = self.from_rgb(x)
+            for block in self.blocks:
+                x = block(x)
+                features.append(x.float())
+        x = features[-1]
         x = self.final(torch.cat([x, _group_spread(x)], dim=1))
         return self.score(x.flatten(1))[:, 0], features
 
