@@ -128,6 +128,13 @@ def test_training_resumes_bit_exactly(tmp_path: Path, faces: Path) -> None:
         assert torch.equal(value, second.model.state_dict()[key]), key
 
 
+def test_a_run_may_consist_of_the_discriminators_stage_alone(tmp_path: Path, faces: Path) -> None:
+    training = _trained(tmp_path / "sharp", faces, replace(TINY, images=0))
+    assert training.seen == 8 and training.adversary.state()["iteration"] == 2
+    lines = (tmp_path / "sharp" / "statistics_9.csv").read_text(encoding="utf-8").splitlines()
+    assert len(lines) == 3 and "d_right" in lines[0]
+
+
 @pytest.mark.slow
 def test_published_model_loads_inverts_and_matches_its_card(tmp_path: Path, faces: Path) -> None:
     _trained(tmp_path / "generator", faces)
