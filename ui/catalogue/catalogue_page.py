@@ -218,8 +218,8 @@ class CataloguePage(DropArea):
             self._stack.addWidget(page)
         for state in (self._welcome, self._message):
             state.setAcceptDrops(False)  # the whole page takes drops
-        # Beside it the folders are hidden, so it does not widen the window together with them.
-        self._similar.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        for page in (self._similar, self._preview):  # beside them the folders are hidden
+            page.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self._folders.hide()
         main = row(self._folders, spacing=0)
         main.addWidget(self._stack, 1)

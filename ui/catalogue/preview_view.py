@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from PySide6.QtCore import QEvent, QObject, Qt, Signal
 from PySide6.QtGui import QKeyEvent
-from PySide6.QtWidgets import QFrame, QWidget
+from PySide6.QtWidgets import QFrame, QSizePolicy, QWidget
 
 from desktop_app.core.errors import display_path
 from desktop_app.core.types import JobFailure, PhotoPreview, PhotoRow, PhotoSource, PreviewRequest
@@ -70,6 +70,8 @@ class PreviewView(QFrame):
 
     def _build_ui(self) -> None:
         self.setObjectName("page")
+        for part in (self._title, self._facts):  # a long path does not widen the window
+            part.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         names = column(self._title, self._facts, spacing=2)
         head = row(self._back, spacing=10)
         head.setContentsMargins(16, 12, 16, 0)
@@ -133,6 +135,7 @@ class PreviewView(QFrame):
 
     def _show_facts(self, width_px: int, height_px: int) -> None:
         folder = display_path(self._photo.path.parent) if self._photo is not None else ""
+        self._facts.setToolTip(folder)
         self._facts.setText(f"{width_px} × {height_px}   ·   {folder}" if width_px else folder)
 
     def _show_preview(self, answer: PhotoPreview) -> None:

@@ -35,7 +35,7 @@ from ui.widgets.controls import button, column, frame, label, row, separator
 from ui.widgets.drop_area import DropArea, Offered
 
 _LICENCE_COLUMN = 2
-_LICENCE_PX = 190
+_LICENCE_PX = 130
 _Index = QModelIndex | QPersistentModelIndex
 _CARD_PX = 340
 _COLUMNS = 5

@@ -227,6 +227,14 @@ def test_more_photos_of_a_person_are_offered_where_a_face_was_found(
     assert not preview._person.isVisibleTo(preview)
 
 
+def test_a_long_path_does_not_widen_the_window(filled: CataloguePage) -> None:
+    filled._show_preview(filled._model, 0)
+    before = filled._preview.minimumSizeHint().width()
+    filled._preview._facts.setText("/photos/" + "holidays " * 60)
+    filled._preview._title.setText("x" * 300)
+    assert filled._preview.minimumSizeHint().width() == before <= 800
+
+
 def test_unreadable_photo_says_why_in_the_preview(
     qtbot: object, filled: CataloguePage, runner: FakeRunner
 ) -> None:
