@@ -70,8 +70,8 @@ class PreviewView(QFrame):
 
     def _build_ui(self) -> None:
         self.setObjectName("page")
-        for part in (self._title, self._facts):  # a long path does not widen the window
-            part.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        for text in (self._title, self._facts):  # a long path does not widen the window
+            text.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         names = column(self._title, self._facts, spacing=2)
         head = row(self._back, spacing=10)
         head.setContentsMargins(16, 12, 16, 0)
