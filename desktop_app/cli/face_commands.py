@@ -17,6 +17,7 @@ from desktop_app.core.errors import ResourceError, UserInputError, display_path
 from desktop_app.core.inversion_types import METHOD_NAMES, REFINE_ITERATIONS
 from desktop_app.core.types import (
     AlignedFace,
+    DirectionList,
     DirectionsRequest,
     Edit,
     EditRequest,
@@ -148,7 +149,7 @@ def run_invert(args: argparse.Namespace, console: Console) -> dict[str, object]:
     if args.paste_back and args.aligned:
         raise UserInputError("An aligned picture has no photo to paste back into.", "Leave out --paste-back.")
     services = console.services()
-    _require_edits(args, console, services)  # before anything is computed or written
+    beyond = _require_edits(args, console, services)  # before anything is computed or written
     run = _Run(args.out)
     make_folder(args.out)
     request = InvertRequest(
@@ -170,6 +171,7 @@ def run_invert(args: argparse.Namespace, console: Console) -> dict[str, object]:
             first_steps=args.first_steps,
         )
     result = console.drive(invert_photo.run(request, services), lambda message: _take(message, run))
+    run.warnings.extend(beyond)
     run.warnings.extend(dict.fromkeys(step.note for step in run.steps if step.note))
     _write_changes(run)
     measured = console.drive(measure_face.run(MeasureRequest(result.session_id), services))
@@ -182,19 +184,26 @@ def run_invert(args: argparse.Namespace, console: Console) -> dict[str, object]:
     return answer
 
 
-def _require_edits(args: argparse.Namespace, console: Console, services: Services) -> None:
-    """Refuse edits that the model does not have."""
+def _require_edits(args: argparse.Namespace, console: Console, services: Services) -> list[str]:
+    """Refuse edits that the model does not have; warnings about those that are too strong."""
     from desktop_app.jobs import edit_photo
 
     if not args.edit:
-        return
+        return []
     answer = console.drive(edit_photo.run(DirectionsRequest(args.toonify or args.model), services))
-    known = [one.name for one in getattr(answer, "directions", ())]
+    sliders = answer.directions if isinstance(answer, DirectionList) else ()
+    known = [one.name for one in sliders]
     unknown = sorted({name for name, _ in args.edit} - set(known))
     if unknown:
         raise UserInputError(
             f"The model has no edit named '{', '.join(unknown)}'.", f"It has: {', '.join(known)}."
         )
+    ranges, beyond = {one.name: (one.minimum, one.maximum) for one in sliders}, []
+    for name, strength in args.edit:
+        low, high = ranges[name]
+        if not low <= strength <= high:
+            beyond.append(f"{name}={strength:g} is beyond {low:.3g} to {high:.3g}: the face may fall apart.")
+    return beyond
 
 
 def _take(message: object, run: _Run) -> None:

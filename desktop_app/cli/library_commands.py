@@ -10,11 +10,15 @@ from typing import TYPE_CHECKING
 from desktop_app.cli.console import Console, duration_text
 from desktop_app.cli.numbers import whole_number
 from desktop_app.core.errors import display_path
-from desktop_app.core.types import HitKind, IndexRequest, IndexSummary, PhotoHit, SearchRequest
+from desktop_app.core.types import HitKind, IndexRequest, IndexSummary, PhotoHit, PhotoState, SearchRequest
 
 if TYPE_CHECKING:
     _Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]
 
+_UNREAD = (
+    "{:,} photos of the library were not read by this encoder yet and are not found: "
+    "`contrastyle index` without a folder reads them."
+)
 _KIND_TEXTS = {
     HitKind.SIMILAR: "",
     HitKind.NEAR_DUPLICATE: "near-duplicate",
@@ -65,6 +69,7 @@ def run_index(args: argparse.Namespace, console: Console) -> dict[str, object]:
         "unreadable": summary.unreadable,
         "ignored": summary.ignored,
         "photos_total": summary.photos_total,
+        "unread": summary.unread,
         "seconds": round(summary.seconds, 3),
         "problems": [{"path": str(p.path), "reason": p.reason} for p in summary.problems],
     }
@@ -90,6 +95,9 @@ def run_search(args: argparse.Namespace, console: Console) -> dict[str, object]:
         f"{len(result.hits)} of {result.searched:,} photos in {result.seconds:.2f} s, "
         f"cut-off {result.min_similarity:.3f}{hidden}."
     )
+    unread = services.catalogue.photos.counts()[PhotoState.INDEXED] - services.vectors.count
+    if unread > 0:
+        console.line(_UNREAD.format(unread))
     return {
         "library": str(services.library),
         "encoder": services.encoder_name,
@@ -123,6 +131,8 @@ def _show_summary(summary: IndexSummary, console: Console) -> None:
         f"{summary.ignored:,} other files ignored",
     ]
     console.line(f"{summary.photos_total:,} photos in the library: {', '.join(counts)}.")
+    if summary.unread:
+        console.line(_UNREAD.format(summary.unread))
     console.line(f"It took {duration_text(summary.seconds)}.")
     if summary.problems:
         console.line("Left out:")

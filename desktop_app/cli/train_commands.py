@@ -219,7 +219,7 @@ def _views(args: argparse.Namespace, views: ViewConfig) -> ViewConfig:
 
 
 def _add_contrastive(kinds: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    parser = kinds.add_parser("contrastive", help="train a photo encoder without labels on any pictures")
+    parser = kinds.add_parser("contrastive", help="train an encoder on any pictures, with labels or without")
     parser.add_argument(
         "--pictures",
         dest="pictures",

@@ -36,12 +36,12 @@ def _add_generator(train: Any) -> None:  # Any: as above, here and below
     _shared(generator)
     generator.add_argument(
         "--images",
-        type=whole_number(-1),
+        type=whole_number(0),
         default=-1,
         help="pictures seen by the autoencoder stage; 0 with --start: only the discriminator's stage",
     )
     generator.add_argument(
-        "--sharpen", type=whole_number(-1), default=-1, help="pictures seen with the discriminator"
+        "--sharpen", type=whole_number(0), default=-1, help="pictures seen with the discriminator"
     )
     generator.add_argument("--start", default="", metavar="MODEL", help="begin with a model's weights")
     generator.add_argument("--size", type=int, default=64, choices=SIZES, help="pixels")
@@ -126,6 +126,11 @@ def train_generator(args: argparse.Namespace, console: Console) -> dict[str, obj
     config = replace(
         config, texture=args.texture, max_steps=args.steps, deeper=0.5 if args.steps <= 3 else 0.7
     )
+    if config.images == 0 and not args.start:
+        raise UserInputError(
+            "Without pictures for the autoencoder there is nothing to sharpen.",
+            "Name a model with --start, or leave --images out.",
+        )
     run = RunFolder(args.out)
     _prepare(args)
     training = GeneratorTraining(

@@ -28,8 +28,9 @@ def read_list(table: Path, needed: Sequence[str]) -> list[dict[str, str]]:
         reason = getattr(error, "strerror", None) or error
         raise UserInputError(f"The list {display_path(table)} cannot be read: {reason}.") from error
     if not set(needed) <= columns:
+        word = "column" if len(needed) == 1 else "columns"
         raise UserInputError(
-            f"The list {display_path(table)} needs the columns {' and '.join(needed)}.",
+            f"The list {display_path(table)} needs the {word} {' and '.join(needed)}.",
             "The first line names the columns.",
         )
     return rows

@@ -92,6 +92,7 @@ class IndexSummary:
         problems: Every unreadable file and folder with its reason.
         seconds: Wall time of the run.
         photos_total: Indexed photos in the library now.
+        unread: How many of these the encoder in use has not read, so that no search finds them.
     """
 
     added: int
@@ -103,6 +104,7 @@ class IndexSummary:
     problems: tuple[FileProblem, ...]
     seconds: float
     photos_total: int
+    unread: int = 0
 
 
 @dataclass(frozen=True, slots=True)

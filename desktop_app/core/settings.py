@@ -13,7 +13,9 @@ from desktop_app.core.errors import ResourceError, display_path
 
 _log = logging.getLogger(__name__)
 
-SETTINGS_VERSION = 1
+SETTINGS_VERSION = 2
+# Defaults of before, which files of that time hold although nobody chose them.
+_OLD_DEFAULTS: dict[int, dict[str, dict[str, object]]] = {1: {"search": {"duplicate_similarity": 0.95}}}
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +136,7 @@ def load_settings(file: Path) -> Settings:
 
 def settings_from_dict(raw: dict[str, Any]) -> Settings:
     """Settings from a parsed file: wrong values fall back to defaults, unknown keys are kept."""
+    raw = _without_old_defaults(raw)
     groups: dict[str, Any] = {}
     unknown: dict[str, Any] = {}
     known = {f.name: f for f in fields(Settings) if f.name != "unknown"}
@@ -148,6 +151,17 @@ def settings_from_dict(raw: dict[str, Any]) -> Settings:
         given = raw.get(name)
         groups[name] = _group(group_class, given if isinstance(given, dict) else {}, unknown, name)
     return Settings(**groups, unknown=types.MappingProxyType(unknown))
+
+
+def _without_old_defaults(raw: dict[str, Any]) -> dict[str, Any]:
+    """A parsed file less what it only repeats of defaults that have changed since it was written."""
+    version = raw.get("version", 1)
+    changed = dict(raw)
+    for name, defaults in _OLD_DEFAULTS.get(version if isinstance(version, int) else 1, {}).items():
+        group = raw.get(name)
+        if isinstance(group, dict):
+            changed[name] = {k: v for k, v in group.items() if k not in defaults or v != defaults[k]}
+    return changed
 
 
 def save_settings(settings: Settings, file: Path) -> None:

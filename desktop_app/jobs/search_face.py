@@ -22,8 +22,9 @@ from desktop_app.jobs.services import Services
 
 # Faces that only look alike, shown after those that are probably of the person: the encoder misses some.
 MOST_OTHERS = 16
-# Two faces of different people are as likely above as below 0: what is hardly above looks alike to nobody.
-_LEAST_ALIKE = 0.1
+# Different people have 0.1 to 0.2 on average, two photos of one person .39 and more where few faces are
+# compared: what lies below looks alike to nobody.
+_LEAST_ALIKE = 0.2
 
 
 def run(request: FaceSearchRequest, services: Services) -> Generator[object, None, FaceSearchResult]:

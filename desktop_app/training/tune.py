@@ -23,7 +23,7 @@ from desktop_app.training.losses import alignment, nt_xent, sup_con, uniformity
 from desktop_app.training.run_folder import RunFolder
 from desktop_app.training.tune_guard import Guard, find_guard, shared_head
 from desktop_app.training.tune_run import StepFigures, TuneRun, refuse_divergence
-from desktop_app.training.tune_start import Grouping, start_head
+from desktop_app.training.tune_start import RECIPE, Grouping, start_head
 
 MIN_PHOTOS = 12
 # Photos whose embeddings differ less than this on average look all the same to the encoder.
@@ -219,7 +219,7 @@ class TuneTraining(TuneRun):
         return F.normalize((vectors - self.mean) @ matrix, dim=1)
 
     def _mark(self) -> list[float]:
-        """Figures that differ when photos, views or sets differ."""
+        """Figures that differ when photos, views, sets or the recipe differ."""
         data = self._data
         sets = [float(len(g.rows)) + float((g.rows * (g.kinds + 1)).sum()) for g in data.groupings]
         return [
@@ -227,6 +227,8 @@ class TuneTraining(TuneRun):
             float(data.vectors.double().sum()),
             float(len(data.view_rows)),
             *sets,
+            *(g.stretch for g in data.groupings),
+            float(RECIPE),
         ]
 
 

@@ -128,7 +128,7 @@ class TuneRun(ABC):
         theirs, ours = ({**choices, "steps": 0} for choices in (saved["config"], self._choices))
         if theirs != ours or saved.get("mark") != self._mark():
             raise UserInputError(
-                "The stopped tuning was begun with other choices, or the library changed since.",
+                "The stopped tuning was begun with other choices, or library or program changed since.",
                 "Discard it and start again; the library and its index are untouched.",
             )
         with torch.no_grad():

@@ -29,6 +29,8 @@ SET_SHARE = 0.05
 VIEW_SHARE_ALONE = 0.05
 # Groups alone cannot tell noise from what matters in every direction: the whole library helps a little.
 LIBRARY_POWER = 0.1
+# Raised when these figures or formulas change: a tuning that was stopped does not go on from another start.
+RECIPE = 2
 _FLOOR = 1e-9
 
 

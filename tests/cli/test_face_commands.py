@@ -111,7 +111,9 @@ def test_a_portrait_is_edited_and_pasted_back(
     assert code == 0
     assert answer["faces"] == 1
     assert answer["edit"] == {first["name"]: first["maximum"]}
-    assert answer["warnings"]
+    assert answer["warnings"] and "is beyond" not in str(answer["warnings"])
+    code, answer = _run(capsys, data, *words[:-1], f"{first['name']}=99")
+    assert code == 0 and f"{first['name']}=99 is beyond" in str(answer["warnings"])
     with PillowImage.open(photo) as before, PillowImage.open(out / "photo.png") as after:
         assert before.size == after.size
     assert (out / "edited.png").is_file()

@@ -34,6 +34,18 @@ def test_index_then_search_in_words(run: Run, photos: Path) -> None:
     assert "photo0001.jpg" not in searched.out
 
 
+def test_photos_that_a_new_encoder_has_not_read_are_told(run: Run, photos: Path, tmp_path: Path) -> None:
+    assert run("index", photos).code == 0
+    more = tmp_path / "more"
+    save_pictures(more, 2, first_seed=50)
+    indexed = run("index", more, "--encoder", "another")
+    assert "8 photos in the library: 2 added" in indexed.out
+    assert "6 photos of the library were not read by this encoder yet" in indexed.out
+    searched = run("search", more / "photo0050.jpg", "--encoder", "another", "--min-similarity", "-1")
+    assert "6 photos of the library were not read by this encoder yet" in searched.out
+    assert "not read" not in run("index", "--encoder", "another").out
+
+
 def test_json_is_one_object(run: Run, photos: Path, tmp_path: Path) -> None:
     (photos / "bad.jpg").write_bytes(b"")
     indexed = run("index", photos, "--json", "--library", tmp_path / "lib").json

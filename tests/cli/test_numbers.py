@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 import pytest
 
@@ -35,6 +36,7 @@ def test_wrong_decimal_numbers_are_told(text: str) -> None:
     [
         "invert a.jpg --steps x",
         "train generator --pictures a --out b --images -5",
+        "train generator --pictures a --out b --images -1",
         "train restyle --generator a --pictures a --out b --steps 0",
         "train contrastive --pictures a --out b --temperature -1",
         "train tune --steps -3",
@@ -46,3 +48,21 @@ def test_commands_refuse_wrong_numbers_as_usage_errors(line: str, capsys: pytest
     shown = capsys.readouterr()
     assert "must be" in shown.err or "is no" in shown.err
     assert "_steps" not in shown.err
+
+
+def test_a_generator_that_learned_nothing_is_not_sharpened(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    line = [
+        "train",
+        "generator",
+        "--pictures",
+        str(tmp_path),
+        "--out",
+        str(tmp_path / "run"),
+        "--images",
+        "0",
+    ]
+    assert main([*line, "--data", str(tmp_path / "data")]) == 1
+    assert "nothing to sharpen" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()

@@ -61,6 +61,19 @@ def test_whole_number_is_taken_for_a_fraction() -> None:
     assert settings_from_dict({"search": {"cutoff_percentile": 95}}).search.cutoff_percentile == 95.0
 
 
+@pytest.mark.parametrize(
+    ("version", "stored", "expected"), [(1, 0.95, None), (1, 0.9, 0.9), (2, 0.95, 0.95), ("x", 0.95, None)]
+)
+def test_an_old_default_that_nobody_chose_gives_way(
+    version: object, stored: float, expected: float | None
+) -> None:
+    settings = settings_from_dict(
+        {"version": version, "search": {"duplicate_similarity": stored, "top_k": 7}}
+    )
+    assert settings.search.duplicate_similarity == (expected or Settings().search.duplicate_similarity)
+    assert settings.search.top_k == 7
+
+
 def test_unknown_keys_survive_a_round(tmp_path: Path) -> None:
     raw = {"version": 1, "later": {"a": 1}, "library": {"batch_size": 8, "new_key": [1, 2]}}
     (tmp_path / "s.json").write_text(json.dumps(raw), encoding="utf-8")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from desktop_app.core.types import FloatArray
-from desktop_app.engine.classify.linear_probe import LEAST_RANKING, ConfidenceCurve, Examples, fit_probe
+from desktop_app.engine.classify.linear_probe import LEAST_RANKING, Examples, fit_probe
 
 _SIZE = 32
 
@@ -70,38 +70,6 @@ def test_background_is_judged_out_of_fold() -> None:
     inside = is_member[5:]
     # Members among the stand-ins were fitted as negatives by three of four probes, but not by their own.
     assert probe.background_confidence[inside].mean() > probe.confidence(background)[inside].mean()
-
-
-def test_few_marks_of_one_look_are_not_sure_that_all_of_that_look_belong() -> None:
-    """A fifth of the library lies apart, a quarter of it is the class: three marks cannot know that."""
-    rows, is_apart = _library(200, 800, apart=9.0, seed=5)
-    is_member = np.arange(1000) < 50
-    rest = np.arange(3, 1000)
-    said = fit_probe(Examples(rows[:3], rows[:0], rows[rest])).background_confidence
-    sure = said >= 0.5
-    assert is_apart[rest][np.argsort(-said)[:100]].mean() > 0.9, "what lies apart comes first"
-    assert said.max() <= 4 / 7
-    over = said[sure].mean() - is_member[rest][sure].mean() if sure.any() else 0.0
-    assert over < 0.35
-
-
-def test_the_ceiling_rises_with_marks_and_a_lone_mark_is_sure_of_nothing() -> None:
-    rows, _ = _library(100, 900, apart=8.0, seed=6)
-    highest = []
-    for count in (1, 3, 10, 40):
-        rest = np.arange(count, 1000)
-        probe = fit_probe(Examples(rows[:count], rows[:0], rows[rest]))
-        highest.append(probe.background_confidence.max())
-        assert highest[-1] <= probe.curve.ceiling == (count + 1) / (count + 4)
-    assert highest[0] < 0.5 and highest == sorted(highest) and highest[-1] > 0.7
-
-
-def test_confidence_keeps_the_order_of_the_scores() -> None:
-    curve = ConfidenceCurve(slope=1.5, offset=-2.0, bend=2.0, ceiling=0.7)
-    scores = np.linspace(-4.0, 12.0, 60)
-    assert (np.diff(curve(scores)) > 0).all() and curve(scores).max() < 0.7
-    plain = 0.7 / (1 + np.exp(2.0 - 1.5 * 1.0))
-    assert curve(np.array([1.0]))[0] == pytest.approx(plain)
 
 
 @pytest.mark.parametrize(

@@ -105,13 +105,25 @@ def test_stopped_and_continued_equals_uninterrupted(tmp_path: Path) -> None:
     assert torch.equal(continued.matrix, whole.matrix)
 
 
+def test_a_tuning_of_an_older_recipe_does_not_continue(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps = _training(tmp_path).steps()
+    next(steps)
+    steps.close()
+    assert _training(tmp_path).restore()
+    monkeypatch.setattr("desktop_app.training.tune.RECIPE", 1)
+    with pytest.raises(UserInputError, match="program changed"):
+        _training(tmp_path).restore()
+
+
 def test_other_photos_or_choices_do_not_continue(tmp_path: Path) -> None:
     steps = _training(tmp_path).steps()
     next(steps)
     steps.close()
     with pytest.raises(UserInputError, match="other choices"):
         _training(tmp_path, seed=1).restore()
-    with pytest.raises(UserInputError, match="library changed"):
+    with pytest.raises(UserInputError, match="changed since"):
         _training(tmp_path, groupings=[(_groups(), 6.0)]).restore()
 
 

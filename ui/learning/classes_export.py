@@ -11,7 +11,7 @@ from ui import file_dialogs
 from ui.widgets.controls import button, column, label, pad_spin_box, row
 
 _WIDTH_PX = 520
-_USUAL_PERCENT = 70
+_USUAL_PERCENT = 90
 
 
 class ExportTagsDialog(QDialog):

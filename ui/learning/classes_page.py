@@ -41,8 +41,7 @@ _PANEL_PX = 252
 _TILE_PX = 132
 _STRIP_PX = 76
 _MOST = 120
-# Of proposals from here on nine in ten are right after ten marks, by the benchmark `few_labels`.
-_SURE = 0.7
+_SURE = 0.9
 
 
 class ClassesPage(QFrame):
@@ -103,7 +102,7 @@ class ClassesPage(QFrame):
         self._warnings = label(role="problem", wraps=True)
         self._accept = button(self.tr("Accept"), icon="check", role="primary", tip=self.tr("It is (A)"))
         self._reject = button(self.tr("Reject"), icon="reject", tip=self.tr("It is not (R)"))
-        self._accept_sure = button(self.tr("Accept all from 70 %"), role="link")
+        self._accept_sure = button(self.tr("Accept all from 90 %"), role="link")
         self._grid = self._view(self._proposed, self.tr("Proposed photos"))
         self._grid.set_thumbnail_px(_TILE_PX)
         self._member_title, self._other_title = label(role="section"), label(role="section")
@@ -310,7 +309,7 @@ class ClassesPage(QFrame):
         self._other_title.setText(self.tr("IS NOT  ·  {}").format(len(answer.others)))
         sure = sum(proposal.confidence >= _SURE for proposal in answer.proposals)
         self._accept_sure.setVisible(sure > 0 and answer.is_calibrated)
-        self._accept_sure.setText(self.tr("Accept the {} from 70 %").format(sure))
+        self._accept_sure.setText(self.tr("Accept the {} from 90 %").format(sure))
         self._stack.setCurrentWidget(self._body)
         self._select(min(number, len(answer.proposals) - 1))
         self._show_possible()

@@ -7,15 +7,13 @@ fitted on it.
 The confidence. Unmarked photos contain members, so a sigmoid fitted between marked and unmarked ones
 would be far too low. Instead the scores of both are described by two bell curves of one width, which
 gives a sigmoid; the share of the class is found by expectation-maximisation (Saerens, Latinne and
-Decaestecker, 2002). Three things keep a few marks from saying too much. The middle and the width of the
-members' curve are drawn to what is usual. A score beyond the members' own says hardly more than theirs:
-tails of real scores are heavy. And no confidence exceeds a ceiling that rises with the marks: marks of one
-look alone cannot tell whether all that looks like them is of the class.
+Decaestecker, 2002); the sigmoid is then flattened by a temperature (Guo et al., 2017), since the tails
+of real scores are heavier.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -23,10 +21,10 @@ from sklearn.linear_model import LogisticRegression
 
 from desktop_app.core.types import FloatArray
 
-# These and the figures of the members' curve are chosen on the four sets of tests/benchmarks/few_labels.py,
-# one choice for all sets, numbers of marks and encoders.
+# The next four are chosen on the four sets of tests/benchmarks/few_labels.py.
 PENALTY_C = 50.0
 MARKED_WEIGHT = 30.0  # a photo marked "is not" counts as much as this many unmarked ones
+TEMPERATURE = 1 / 0.3
 USUAL_SHARE = 0.1  # what the share of a class is drawn to, by so much of the weight of the photos
 SHARE_PULL = 0.3
 # Fewest marked members from which on the confidence is more than a guess.
@@ -35,15 +33,11 @@ LEAST_CALIBRATED = 3
 LEAST_RANKING = 0.6
 _MOST_FOLDS = 10
 _BACKGROUND_FOLDS = 4
-# The members' curve where nothing is known, in spreads of the background above its middle: its middle counts
-# as so many marks, its variance as so many more.
-_USUAL_MIDDLE, _MIDDLE_PULL = 1.8, 6.0
-_USUAL_VARIANCE, _VARIANCE_PULL = 1.8, 5.0
-_LEAST_MIDDLE = 0.3
-# Scores more than this many spreads above the members' middle count this much of the rest.
-_BEND, _BEYOND = 1.0, 0.05
-# Of n marks the ceiling is (n + 1) / (n + 4).
-_CEILING = (1.0, 4.0)
+# Spread of few members' scores is drawn to that of the background as if this many more had it.
+_SPREAD_PULL = 3.0
+# Few marks tend to be of one occasion and lie nearer to each other than the class does: their slope is taken
+# as far as members / (members + this). A lone member, judged by probes that were fitted on it, gets a third.
+_TRUST_PULL = 2.0
 _LOWER_SIGMA = 0.159  # quantile one standard deviation below the middle of a bell curve
 _TIE = 1e-9
 _STEPS = 60
@@ -67,36 +61,14 @@ class Examples:
 
 
 @dataclass(frozen=True, slots=True)
-class ConfidenceCurve:
-    """A sigmoid below a ceiling, over scores that count little beyond a bend.
-
-    Attributes:
-        slope: Of the log odds over the score.
-        offset: Of the log odds.
-        bend: Score from which on more says little.
-        ceiling: Highest confidence.
-    """
-
-    slope: float
-    offset: float
-    bend: float
-    ceiling: float
-
-    def __call__(self, scores: DoubleArray) -> DoubleArray:
-        """Confidence, 0 to 1; its order is that of the scores."""
-        bent = np.minimum(scores, self.bend) + _BEYOND * np.maximum(scores - self.bend, 0.0)
-        result: DoubleArray = self.ceiling * _chance(self.slope * bent + self.offset)
-        return result
-
-
-@dataclass(frozen=True, slots=True)
 class FittedProbe:
     """What a fit found.
 
     Attributes:
         weights: (K, D), one row for each fold.
         intercepts: (K,).
-        curve: From scores to confidence.
+        slope: Of the confidence's log odds over the score.
+        offset: Of the confidence's log odds.
         share: Estimated share of the class among the unmarked photos.
         ranking: Chance that a marked member scores higher than an unmarked photo, out of fold; 0.5 is luck.
         is_calibrated: Enough members were marked to tell how sure the probe is.
@@ -105,7 +77,8 @@ class FittedProbe:
 
     weights: DoubleArray
     intercepts: DoubleArray
-    curve: ConfidenceCurve
+    slope: float
+    offset: float
     share: float
     ranking: float
     is_calibrated: bool
@@ -114,7 +87,7 @@ class FittedProbe:
     def confidence(self, rows: FloatArray) -> DoubleArray:
         """Chance that photos belong to the class: (N, D) -> (N,), 0 to 1."""
         scores = (rows @ self.weights.T + self.intercepts).mean(axis=1)
-        return self.curve(scores)
+        return _chance(self.slope * scores + self.offset)
 
 
 def fit_probe(examples: Examples, *, seed: int = 0) -> FittedProbe:
@@ -131,17 +104,17 @@ def fit_probe(examples: Examples, *, seed: int = 0) -> FittedProbe:
         raise ValueError("a probe needs members and others")
     scores = _cross_fit(examples, np.random.default_rng(seed))
     others = scores.background if len(scores.background) else scores.negatives
-    ceiling = _ceiling(len(examples.positives) + len(examples.negatives))
-    curve, share = _bell_curves(scores.positives, others, ceiling)
-    curve = _of_mean(curve, others, share)
+    slope, offset, share = _bell_curves(scores.positives, others)
+    slope, offset = _flattened(slope * _trust(len(scores.positives)), others, share)
     return FittedProbe(
         scores.weights,
         scores.intercepts,
-        curve,
+        slope,
+        offset,
         share,
         ranking=_ranking(scores.positives, others),
         is_calibrated=len(examples.positives) >= LEAST_CALIBRATED,
-        background_confidence=curve(scores.background),
+        background_confidence=_chance(slope * scores.background + offset),
     )
 
 
@@ -197,48 +170,44 @@ def _fit(members: DoubleArray, marked: DoubleArray, back: DoubleArray) -> tuple[
     return probe.coef_[0], float(probe.intercept_[0])
 
 
-def _bell_curves(members: DoubleArray, others: DoubleArray, ceiling: float) -> tuple[ConfidenceCurve, float]:
-    """Log likelihood ratio of two bell curves, and the share of the members.
+def _bell_curves(members: DoubleArray, others: DoubleArray) -> tuple[float, float, float]:
+    """Slope and offset of the log likelihood ratio of two bell curves, and the share of the members.
 
-    The middle and the lower half of the others are hardly touched by the members among them. A lone member is
-    judged by probes that were fitted on it: what it scores says nothing.
+    The middle and the lower half of the others are hardly touched by the members among them.
     """
     middle = float(np.median(others))
     spread = middle - float(np.quantile(others, _LOWER_SIGMA))
-    if spread < _TIE:
-        return ConfidenceCurve(0.0, 0.0, middle, ceiling), USUAL_SHARE
-    count = len(members) if len(members) > 1 else 0
-    apart = (members - middle) / spread
-    own = float(apart.mean()) if count else 0.0
-    squares = float(((apart - own) ** 2).sum()) if count else 0.0
-    centre = max((count * own + _MIDDLE_PULL * _USUAL_MIDDLE) / (count + _MIDDLE_PULL), _LEAST_MIDDLE)
-    variance = (squares + _VARIANCE_PULL * _USUAL_VARIANCE) / (max(count - 1, 0) + _VARIANCE_PULL)
-    slope = centre / (variance * spread)
-    offset = -slope * (middle + centre * spread / 2)
-    bend = middle + (centre + _BEND) * spread
+    own = float(members.mean())
+    squares = float(((members - own) ** 2).sum())
+    own_spread = np.sqrt((squares + _SPREAD_PULL * spread**2) / (len(members) - 1 + _SPREAD_PULL))
+    variance = float(spread * own_spread)
+    if variance < _TIE or own <= middle:
+        return 0.0, 0.0, USUAL_SHARE
+    slope = (own - middle) / variance
+    offset = -slope * (own + middle) / 2
     share = USUAL_SHARE
     for _ in range(_STEPS):
-        ratio = ConfidenceCurve(slope, offset + float(np.log(share / (1 - share))), bend, 1.0)
-        share = (float(ratio(others).mean()) + SHARE_PULL * USUAL_SHARE) / (1 + SHARE_PULL)
-    return ConfidenceCurve(slope, offset, bend, ceiling), share
+        found = float(_chance(slope * others + offset + np.log(share / (1 - share))).mean())
+        share = (found + SHARE_PULL * USUAL_SHARE) / (1 + SHARE_PULL)
+    return slope, offset, share
 
 
-def _ceiling(marks: int) -> float:
-    """Highest confidence after so many marks."""
-    return (marks + _CEILING[0]) / (marks + _CEILING[1])
+def _trust(members: int) -> float:
+    """How far the slope that a number of members shows is believed, 0 to 1."""
+    return members / (members + _TRUST_PULL)
 
 
-def _of_mean(curve: ConfidenceCurve, others: DoubleArray, share: float) -> ConfidenceCurve:
-    """The curve with an offset such that the mean confidence is the share, or all it can be."""
-    low = -60.0 - curve.slope * float(others.max())
-    high = 60.0 - curve.slope * float(others.min())
+def _flattened(slope: float, others: DoubleArray, share: float) -> tuple[float, float]:
+    """The sigmoid at the temperature, its offset such that the mean confidence is the share."""
+    slope /= TEMPERATURE
+    low, high = -60.0 - slope * float(others.max()), 60.0 - slope * float(others.min())
     for _ in range(_STEPS):
-        curve = replace(curve, offset=(low + high) / 2)
-        if curve(others).mean() < share:
-            low = curve.offset
+        offset = (low + high) / 2
+        if _chance(slope * others + offset).mean() < share:
+            low = offset
         else:
-            high = curve.offset
-    return curve
+            high = offset
+    return slope, offset
 
 
 def _ranking(members: DoubleArray, others: DoubleArray) -> float:

@@ -26,7 +26,7 @@ MOST_LINKED = 3000
 # more strangers.
 _FEW_FACES = 250
 _STRICTER = 0.18  # for ten times as many
-_STRICTEST = 0.7  # copies of one photograph have .62 and more
+_STRICTEST = 0.62  # copies of one photograph have that and more, and shall stay together
 _ROWS = 1024
 _TIGHTER = 0.05
 

@@ -72,7 +72,7 @@ def test_proposals_are_shown_with_their_confidence(filled: ClassesPage) -> None:
     assert badges == ["95 %", "85 %", "75 %", "65 %"]
     assert "About 12 of 500 photos" in filled._facts.text()
     assert filled._member_title.text() == "IS  ·  2" and filled._other_title.text() == "IS NOT  ·  1"
-    assert filled._accept_sure.text() == "Accept the 3 from 70 %"
+    assert filled._accept_sure.text() == "Accept the 1 from 90 %"
 
 
 def test_a_guess_is_shown_as_one(shown: ClassesPage, runner: FakeRunner) -> None:
@@ -101,7 +101,7 @@ def test_all_sure_ones_are_accepted_together_and_marks_are_taken_back(
     filled: ClassesPage, runner: FakeRunner
 ) -> None:
     filled._accept_sure.click()
-    assert runner.requests(MarkPhotosRequest)[-1].photo_ids == (10, 11, 12)
+    assert runner.requests(MarkPhotosRequest)[-1].photo_ids == (10,)
     assert not filled._take_back.isEnabled()
     filled._member_strip.setCurrentIndex(filled._members.index(1, 0))
     filled._take_back.click()
@@ -163,7 +163,7 @@ def test_export_dialog_gives_what_was_chosen(qtbot: object, filled: ClassesPage,
     assert not dialog._ok.isEnabled()
     dialog._sidecars.setChecked(True)
     dialog._proposals.setChecked(True)
-    assert dialog._ok.isEnabled() and dialog.request() == ExportTagsRequest(None, True, (), 0.7)
+    assert dialog._ok.isEnabled() and dialog.request() == ExportTagsRequest(None, True, (), 0.9)
     told: list[tuple[str, str]] = []
     filled.notice.connect(lambda text, hint: told.append((text, hint)))
     filled._tell_exported(TagsExported(None, 2, 3, 1, 1, ((Path("/a.jpg"), "The photo a.jpg is gone."),)))
