@@ -26,6 +26,7 @@ _SHOWN_PX = 720
 _NAMED_COLOURS = 3
 _WIDE_MATCH = 0.6  # heat from which on a place counts as found
 _CLEAR_SHARE = 0.25
+_WHOLE_SHARE = 0.85  # of one photo found in another from which on it is contained in it
 _ALL_PLACES = 0.995
 _ALL_PAIRS = 0.9995
 # How alike in one respect, as a share of what equal photos have.
@@ -137,7 +138,10 @@ def _place_words(heats: Sequence[FloatArray], *, has_matches: bool) -> str:
     covered = [float((heat >= _WIDE_MATCH).mean()) for heat in heats]
     if min(covered) >= _ALL_PLACES:
         return "Every part of each has its like in the other."
-    if min(covered) >= _CLEAR_SHARE:
+    if max(covered) >= _WHOLE_SHARE and min(covered) < _CLEAR_SHARE:
+        inner, outer = ("first", "second") if covered[0] > covered[1] else ("second", "first")
+        return f"Nearly all of the {inner} photo has its like in a small part of the {outer}."
+    if max(covered) >= _CLEAR_SHARE:
         return (
             f"{100 * covered[0]:.0f} % of the first and {100 * covered[1]:.0f} % of the second photo "
             "have their like in the other."

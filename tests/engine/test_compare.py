@@ -9,7 +9,13 @@ import torch
 
 from desktop_app.core.types import Image
 from desktop_app.engine.compare.colours import NAMED, colour_shares, shared_colours, to_lab
-from desktop_app.engine.compare.patch_maps import compare_pair, feature_map, match_patches
+from desktop_app.engine.compare.patch_maps import (
+    PartFacts,
+    _joined_parts,
+    compare_pair,
+    feature_map,
+    match_patches,
+)
 from desktop_app.engine.embed.embedder import Embedder, EmbedderFacts
 from desktop_app.engine.embed.photo_encoder import EmbeddingShape, PhotoEncoder
 from desktop_app.engine.embed.preprocessing import Fit, Preprocessing
@@ -41,7 +47,8 @@ def test_parts_add_up_to_the_similarity(colour_size: int) -> None:
     rows = embedder.embed([picture(1), picture(2)])
     assert facts.similarity == pytest.approx(float(rows[0] @ rows[1]), abs=1e-5)
     assert sum(part.added for part in facts.parts) == pytest.approx(facts.similarity, abs=1e-5)
-    assert len(facts.parts) == 3 + bool(colour_size)
+    assert all(part.most >= 0.02 for part in facts.parts)
+    assert [part.name for part in facts.parts].count("colours") == bool(colour_size)
 
 
 def test_parts_name_the_kinds_of_things_where_the_encoder_tells_them() -> None:
@@ -64,6 +71,30 @@ def test_parts_name_the_kinds_of_things_where_the_encoder_tells_them() -> None:
     assert {part.name: part.added for part in equal}["kinds of things"] == pytest.approx(
         1.3**2 / (1 + 0.7**2 + 1.3**2), abs=1e-4
     )
+
+
+def test_parts_that_add_next_to_nothing_have_no_bar_of_their_own() -> None:
+    parts = [
+        PartFacts("stage 1 of 3", 0.004, -0.00066),
+        PartFacts("stage 2 of 3", 0.05, 0.06),
+        PartFacts("stage 3 of 3", 0.001, 0.005),
+    ]
+    joined = _joined_parts(parts)
+    assert [part.name for part in joined] == ["stage 2 of 3"]
+    assert sum(part.added for part in joined) == pytest.approx(sum(part.added for part in parts))
+    assert sum(part.most for part in joined) == pytest.approx(sum(part.most for part in parts))
+
+
+def test_each_part_of_two_equal_photos_is_full() -> None:
+    network = _photo_encoder()
+    network.whitening.matrix[:8] *= 0.01  # the first stage counts for nothing
+    for number in range(3):
+        one = picture(number)
+        parts = compare_pair(_embedder(network, 64), one, one).parts
+        assert "stage 1 of 3" not in [part.name for part in parts]
+        assert sum(part.most for part in parts) == pytest.approx(1.0, abs=1e-4)
+        assert min(part.most for part in parts) >= 0.02
+        assert [part.added / part.most for part in parts] == pytest.approx([1.0] * len(parts), abs=1e-2)
 
 
 def test_a_photo_matches_itself_everywhere() -> None:

@@ -74,6 +74,24 @@ def test_reasons_say_how_unlike_two_photos_are() -> None:
     ]
 
 
+def test_a_photo_that_is_part_of_the_other_is_told() -> None:
+    small, all_of_it, half = (np.zeros((10, 10), np.float32) for _ in range(3))
+    small[:2, :5] = all_of_it[:9] = half[:5] = 0.9
+
+    def words(first: np.ndarray, second: np.ndarray) -> str:
+        return compare_photos._place_words((first, second), has_matches=True)
+
+    assert words(all_of_it, small) == (
+        "Nearly all of the first photo has its like in a small part of the second."
+    )
+    assert words(small, all_of_it) == (
+        "Nearly all of the second photo has its like in a small part of the first."
+    )
+    assert words(half, all_of_it).startswith("50 % of the first and 90 % of the second photo")
+    assert words(half, small).startswith("50 % of the first and 10 % of the second photo")
+    assert words(small, small) == "Only small parts of them have their like in the other."
+
+
 def test_unreadable_photos_and_foreign_encoders_are_told(library: Services, tmp_path: Path) -> None:
     one = PhotoSource(photo_id=library.vectors.photo_ids().tolist()[0])
     with pytest.raises(UserInputError, match="no longer in the library"):

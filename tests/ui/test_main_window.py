@@ -20,6 +20,7 @@ from desktop_app.core.types import (
     ModelList,
     ModelsRequest,
     PageRequest,
+    Progress,
     SearchRequest,
     WarmUpRequest,
 )
@@ -189,9 +190,41 @@ def test_every_control_has_a_name_for_screen_readers(filled: MainWindow) -> None
     assert not nameless, nameless
 
 
-def test_window_is_small_enough_for_a_small_screen(filled: MainWindow) -> None:
-    assert filled.minimumSizeHint().width() <= 1024
-    assert filled.minimumSizeHint().height() <= 720
+def test_window_is_small_enough_for_a_small_screen(
+    qtbot: object, window: MainWindow, runner: FakeRunner
+) -> None:
+    """With large counts, jobs running, on every page and with one large photo."""
+    runner.answer(LibraryRequest, overview(123_456, problems=3))
+    qtbot.waitUntil(lambda: bool(runner.open_handles(PageRequest)))
+    runner.answer(PageRequest, page(0, 200, 123_456))
+    qtbot.waitUntil(lambda: bool(runner.requests(ModelsRequest)))
+    runner.answer(ModelsRequest, ModelList(models()))
+    runner.answer(FaceModelsRequest, face_models())
+    window._library.index((Path("/photos/more"),))
+    running = runner.open_handles(IndexRequest)
+    assert len(running) == 2
+    for handle in running:
+        handle.deliver_partial(Progress(123_456, 123_457, 7_500.0, "a file with a name " * 9))
+    for number in range(7):
+        window.show_page(number)
+        _fits_a_small_screen(window)
+        if number == 0:
+            assert window._library._count.text() == "123,456"
+    window.resize(1320, 860)
+    window.show_page(0)
+    QGuiApplication.processEvents()
+    assert window._library._count.text() == "123,456 photos"
+    window._library._show_preview(window._library._model, 0)
+    window._library._preview._person.show()
+    _fits_a_small_screen(window)
+
+
+def _fits_a_small_screen(window: MainWindow) -> None:
+    QGuiApplication.processEvents()
+    window.resize(1024, 700)
+    QGuiApplication.processEvents()
+    size = window.size()
+    assert (size.width(), size.height()) == (1024, 700), window.minimumSizeHint()
 
 
 def test_several_photos_are_chosen_and_marked(qtbot: object, filled: MainWindow, runner: FakeRunner) -> None:

@@ -46,7 +46,8 @@ from ui.catalogue.similar_view import Query, SimilarView
 from ui.catalogue.thumbnail_cache import ThumbnailCache
 from ui.job_center import JobCenter
 from ui.qt_image import from_qimage
-from ui.widgets.controls import button, column, label, row, tool_button
+from ui.widgets.controls import button, column, row, tool_button
+from ui.widgets.count_label import CountLabel
 from ui.widgets.drop_area import DropArea, Offered
 from ui.widgets.empty_state import EmptyState
 
@@ -226,7 +227,7 @@ class CataloguePage(DropArea):
         self.setLayout(main)
 
     def _grid_layout(self) -> QVBoxLayout:
-        self._count = label(role="heading")
+        self._count = CountLabel()
         self._order = QComboBox()
         self._order.setAccessibleName(self.tr("Order"))
         for text, order in (
@@ -444,7 +445,8 @@ class CataloguePage(DropArea):
     # --- the grid -------------------------------------------------------------------------------------
 
     def _show_loaded(self) -> None:
-        self._count.setText(texts.photos_text(self._model.total))
+        total = self._model.total
+        self._count.show_texts(texts.photos_text(total), texts.count_text(total))
         if self._folders.chosen_folder() is None:
             self._folders.show_all_count(self._model.total)
             self._tell_status(self._model.total)

@@ -167,7 +167,7 @@ class SimilarView(QFrame):
 
     def _build_ui(self) -> None:
         self.setObjectName("page")
-        self._canvas.setFixedHeight(_PANEL_PX - 28)
+        self._canvas.setFixedHeight(_PANEL_PX - 40)
         self._canvas.setAccessibleName(self.tr("The picture that is looked for"))
         self._canvas.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self._cutoff.setRange(0, _SLIDER_PER_UNIT)

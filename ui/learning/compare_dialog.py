@@ -33,6 +33,8 @@ from ui.widgets.controls import button, column, frame, label, row, separator
 from ui.widgets.empty_state import EmptyState
 
 _SIZE = QSize(1120, 730)
+_LEAST = QSize(760, 520)
+_FRAME = QSize(20, 50)  # what the system puts around a window
 _PANEL_PX = 300
 _LINE_PX = 38
 _BAR_PX = 8
@@ -81,7 +83,7 @@ class CompareDialog(QDialog):
 
     def _build_ui(self) -> None:
         self.setWindowTitle(self.tr("Compare two photos"))
-        self.resize(_SIZE)
+        self.resize(self._fitting_size())
         self._message = EmptyState("compare", self.tr("Comparing …"))
         self._message.setAcceptDrops(False)
         body = QFrame()
@@ -98,6 +100,12 @@ class CompareDialog(QDialog):
         whole.addWidget(separator())
         whole.addLayout(foot)
         self.setLayout(whole)
+
+    def _fitting_size(self) -> QSize:
+        """No larger than the screen has room for, nor than the window it belongs to."""
+        size = _SIZE.boundedTo(self.screen().availableSize() - _FRAME)
+        parent = self.parentWidget()
+        return size if parent is None else size.boundedTo(parent.window().size().expandedTo(_LEAST))
 
     def _body_layout(self) -> QVBoxLayout:
         for switch in (self._heat, self._spots):

@@ -23,6 +23,9 @@ _MATCHES = 6
 _LEAST_MATCH = 0.35
 _LEAST_APART = 2.0  # patches between two shown matches
 _RIM_COST = 0.3
+# A stage that adds less than this between two equal photos, or even takes away, has no bar that could be
+# full: it reads "0.00 of 0.00" and its share is rounding.
+_LEAST_MOST = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +149,8 @@ def similarity_parts(network: object, x: Tensor, *, similarity: float) -> tuple[
     """What a similarity is made of, for encoders whose parts are known; the parts add up to it.
 
     The learned part of the built-in encoder is linear in its pooled stages: each stage's share is its
-    part of one embedding times the other whole, meant over both ways.
+    part of one embedding times the other whole, meant over both ways. Stages that would add next to
+    nothing between two equal photos are joined with their neighbours.
     """
     if not isinstance(network, PhotoEncoder):
         return ()
@@ -166,6 +170,21 @@ def similarity_parts(network: object, x: Tensor, *, similarity: float) -> tuple[
     return tuple(replace(part, added=part.added + rest) for part in parts)
 
 
+def _joined_parts(stages: list[PartFacts]) -> list[PartFacts]:
+    """Stages with `_LEAST_MOST` or more each: a lesser one joins the next, the last the one before."""
+    joined: list[PartFacts] = []
+    added = most = 0.0
+    for stage in stages:
+        added, most = added + stage.added, most + stage.most
+        if most >= _LEAST_MOST:
+            joined.append(PartFacts(stage.name, added, most))
+            added = most = 0.0
+    if not joined:
+        return [PartFacts(stages[-1].name, added, most)]
+    joined[-1] = replace(joined[-1], added=joined[-1].added + added, most=joined[-1].most + most)
+    return joined
+
+
 def _stage_parts(network: PhotoEncoder, x: Tensor, *, total: float) -> list[PartFacts]:
     pieces = _stage_pieces(network, x)  # (S, 2, D)
     whole = pieces.sum(dim=0)
@@ -176,7 +195,7 @@ def _stage_parts(network: PhotoEncoder, x: Tensor, *, total: float) -> list[Part
         added = float(piece[0] @ whole[1] + whole[0] @ piece[1]) / 2.0 / max(scale, 1e-12)
         own = float(((piece * whole).sum(dim=1) / lengths.square()).mean()) / total
         parts.append(PartFacts(f"stage {number + 1} of {len(pieces)}", added, own))
-    return parts
+    return _joined_parts(parts)
 
 
 def _stage_pieces(network: PhotoEncoder, x: Tensor) -> Tensor:

@@ -71,6 +71,16 @@ def test_findings_are_shown(qtbot: object, jobs: JobCenter, runner: FakeRunner) 
     assert not dialog.isVisible()
 
 
+def test_dialog_is_no_larger_than_its_window(qtbot: object, jobs: JobCenter) -> None:
+    window = QWidget()
+    qtbot.addWidget(window)
+    window.resize(1024, 700)
+    dialog = CompareDialog(jobs, photo(1), photo(2), parent=window)
+    assert dialog.width() <= 1024 and dialog.height() <= 700
+    assert dialog.minimumSizeHint().width() <= 1024 and dialog.minimumSizeHint().height() <= 700
+    dialog.close()
+
+
 def test_places_that_do_not_match_keep_their_own_look() -> None:
     heat = np.array([[0.0, 0.5, 1.0]], dtype=np.float32)
     picture = match_picture(heat).toImage()
