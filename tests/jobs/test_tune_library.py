@@ -332,7 +332,7 @@ def test_changed_library_does_not_go_on_with_a_stopped_tuning(services: Services
     job.close()
     _save(tmp_path / "photos", PHOTOS + 2)
     index(services)
-    with pytest.raises(UserInputError, match="library changed since"):
+    with pytest.raises(UserInputError, match="changed since"):
         drive(tune_library.run(TuneRequest(resume=True), services))
 
 
