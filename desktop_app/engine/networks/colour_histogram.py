@@ -27,10 +27,10 @@ def colour_histogram(x: Tensor) -> Tensor:
         (B, COLOUR_BINS) float32, unit length.
     """
     hue, saturation, value = _hsv((x.float() + 1.0) / 2.0)
-    hues, shades, lights = (
-        _nearest_circle(hue, HUES),
-        _nearest(saturation, SATURATIONS),
-        _nearest(value, VALUES),
+    hues = _nearest(hue * HUES - 0.5, HUES)  # a circle: beyond one end lies the other
+    shades, lights = (
+        _nearest((one * bins - 0.5).clamp(0.0, bins - 1.0), bins)
+        for one, bins in ((saturation, SATURATIONS), (value, VALUES))
     )
     counts = x.new_zeros((len(x), COLOUR_BINS), dtype=torch.float32)
     for (hue_bin, hue_share), (shade_bin, shade_share), (light_bin, light_share) in product(
@@ -55,18 +55,8 @@ def _hsv(rgb: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     return hue / 6.0, spread / value.clamp_min(1e-6), value
 
 
-def _nearest(values: Tensor, bins: int) -> list[tuple[Tensor, Tensor]]:
-    """The two bins next to each value in [0, 1], and its share of each: pairs of (B, P), shares sum to 1."""
-    place = (values * bins - 0.5).clamp(0.0, bins - 1.0)
-    low = place.floor()
-    share = place - low
-    below = low.long()
-    return [(below, 1.0 - share), ((below + 1).clamp_max(bins - 1), share)]
-
-
-def _nearest_circle(values: Tensor, bins: int) -> list[tuple[Tensor, Tensor]]:
-    """The same where 0 and 1 are one value."""
-    place = values * bins - 0.5
+def _nearest(place: Tensor, bins: int) -> list[tuple[Tensor, Tensor]]:
+    """The two bins next to each place, counted in bins, and its share of each: pairs of (B, P), sum 1."""
     low = place.floor()
     share = place - low
     below = low.long()
