@@ -230,6 +230,16 @@ class Catalogue:
         with translated_errors(self._file):
             return dict(self._connection.execute(query).fetchall())
 
+    def count_unread(self, model: StoredModel | None) -> int:
+        """Indexed photos without an embedding of the model; all of them when there is no model."""
+        query = (
+            "SELECT count(*) FROM photo WHERE state = 'indexed' AND NOT EXISTS "
+            "(SELECT 1 FROM vector WHERE model_id = ? AND photo_id = photo.id)"
+        )
+        with translated_errors(self._file):
+            row = self._connection.execute(query, (model.model_id if model else None,)).fetchone()
+        return int(row[0])
+
     def stored_vectors(self, model: StoredModel) -> tuple[IdArray, FloatArray]:
         """Ids of the indexed photos and their embeddings, (N, D) unit length; lost ones are left out."""
         ids, positions = self.positions(model)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from desktop_app.cli.console import Console, duration_text
 from desktop_app.cli.numbers import whole_number
 from desktop_app.core.errors import display_path
-from desktop_app.core.types import HitKind, IndexRequest, IndexSummary, PhotoHit, PhotoState, SearchRequest
+from desktop_app.core.types import HitKind, IndexRequest, IndexSummary, PhotoHit, SearchRequest
 
 if TYPE_CHECKING:
     _Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]
@@ -95,8 +95,8 @@ def run_search(args: argparse.Namespace, console: Console) -> dict[str, object]:
         f"{len(result.hits)} of {result.searched:,} photos in {result.seconds:.2f} s, "
         f"cut-off {result.min_similarity:.3f}{hidden}."
     )
-    unread = services.catalogue.photos.counts()[PhotoState.INDEXED] - services.vectors.count
-    if unread > 0:
+    unread = services.catalogue.count_unread(services.vectors.model)
+    if unread:
         console.line(_UNREAD.format(unread))
     return {
         "library": str(services.library),
@@ -105,6 +105,7 @@ def run_search(args: argparse.Namespace, console: Console) -> dict[str, object]:
         "min_similarity": round(result.min_similarity, 6),
         "below_cutoff": result.below_cutoff,
         "searched": result.searched,
+        "unread": unread,
         "seconds": round(result.seconds, 4),
         "hits": [_hit_object(hit) for hit in result.hits],
     }

@@ -336,9 +336,6 @@ class _IndexRun:
     def finish(self, seconds: float) -> IndexSummary:
         """Tidy up and sum up."""
         self._catalogue.drop_orphaned_thumbnails()
-        indexed = self._catalogue.photos.counts()[PhotoState.INDEXED]
-        model = self._stored_model()
-        read = len(self._catalogue.positions(model)[0]) if model is not None else 0
         return IndexSummary(
             added=self._counts.added,
             changed=self._counts.changed,
@@ -348,8 +345,8 @@ class _IndexRun:
             ignored=self._scan.ignored,
             problems=tuple(sorted(self._problems, key=lambda problem: os.fsencode(problem.path))),
             seconds=seconds,
-            photos_total=indexed,
-            unread=max(0, indexed - read),
+            photos_total=self._catalogue.photos.counts()[PhotoState.INDEXED],
+            unread=self._catalogue.count_unread(self._stored_model()),
         )
 
 

@@ -107,6 +107,17 @@ def test_vectors_of_a_second_model_stand_beside_the_first(catalogue: Catalogue) 
     assert catalogue.vector_counts() == {"a": 6}
 
 
+def test_photos_that_a_model_has_not_read_are_counted(catalogue: Catalogue) -> None:
+    first = catalogue.current_model("a")
+    assert first is not None
+    ids, before = catalogue.stored_vectors(first)
+    second = catalogue.use_model("b", "1", embedding_size=4)
+    catalogue.put_vectors(second, ids.tolist()[1:], before[1:])
+    assert [catalogue.count_unread(model) for model in (first, second, None)] == [0, 1, 6]
+    catalogue.photos.set_state(ids.tolist()[:2], PhotoState.MISSING)
+    assert [catalogue.count_unread(model) for model in (first, second, None)] == [0, 0, 4]
+
+
 def test_lost_vectors_are_left_out(catalogue: Catalogue, expected_log: list[logging.LogRecord]) -> None:
     model = catalogue.current_model("a")
     assert model is not None

@@ -58,6 +58,7 @@ def test_json_is_one_object(run: Run, photos: Path, tmp_path: Path) -> None:
         "search", photos / "photo0000.jpg", "--library", tmp_path / "lib", "--json", "--min-similarity=-1"
     ).json
     hits = found["hits"]
+    assert found["unread"] == 0
     assert isinstance(hits, list) and [hit["rank"] for hit in hits] == [1, 2, 3, 4, 5]
     assert set(hits[0]) >= {"path", "similarity", "kind", "rank"}
 
