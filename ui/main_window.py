@@ -126,8 +126,8 @@ class MainWindow(QMainWindow):
     def _build_rail(self) -> QFrame:
         self._rail_group = QButtonGroup(self)
         self._rail_group.setExclusive(True)
-        box = column(spacing=4)
-        box.setContentsMargins(8, 12, 8, 12)
+        box = column(spacing=2)
+        box.setContentsMargins(8, 8, 8, 8)
         entries = (
             ("library", self.tr("Library"), self.tr("Your photos (Ctrl+1)")),
             ("faces", self.tr("Faces"), self.tr("Invert and edit a face (Ctrl+2)")),

@@ -22,7 +22,7 @@ class StatusArea(QFrame):
         self.setObjectName("statusArea")
         self._library = label()
         self._engine = label()
-        self._jobs_box = column(spacing=4)
+        self._jobs_box = column(spacing=2)
         self._build_ui()
         jobs.job_started.connect(self._add_job)
 

@@ -132,7 +132,7 @@ def _add_method_options(invert: argparse.ArgumentParser) -> None:
     invert.add_argument(
         "--first-steps",
         type=whole_number(1, 20),
-        default=1,
+        default=0,
         metavar="N",
         help="with --toonify: steps of the first (1)",
     )
@@ -148,6 +148,12 @@ def run_invert(args: argparse.Namespace, console: Console) -> dict[str, object]:
         raise UserInputError("This method needs a second model.", "Name it with --toonify MODEL.")
     if args.paste_back and args.aligned:
         raise UserInputError("An aligned picture has no photo to paste back into.", "Leave out --paste-back.")
+    if args.paste_mode and not args.paste_back:
+        raise UserInputError(
+            "--paste-mode says how to paste, but nothing is pasted back.", "Add --paste-back."
+        )
+    if args.first_steps and not args.toonify:
+        raise UserInputError("--first-steps belongs to toonifying.", "Add --toonify MODEL.")
     services = console.services()
     beyond = _require_edits(args, console, services)  # before anything is computed or written
     run = _Run(args.out)
@@ -168,10 +174,10 @@ def run_invert(args: argparse.Namespace, console: Console) -> dict[str, object]:
             method="bootstrap",
             model=args.toonify,
             first_model=args.model or services.settings.inversion.model,
-            first_steps=args.first_steps,
+            first_steps=args.first_steps or 1,
         )
     result = console.drive(invert_photo.run(request, services), lambda message: _take(message, run))
-    run.warnings.extend(beyond)
+    run.warnings.extend((*beyond, *_unused_numbers(args, result.method)))
     run.warnings.extend(dict.fromkeys(step.note for step in run.steps if step.note))
     _write_changes(run)
     measured = console.drive(measure_face.run(MeasureRequest(result.session_id), services))
@@ -204,6 +210,20 @@ def _require_edits(args: argparse.Namespace, console: Console, services: Service
         if not low <= strength <= high:
             beyond.append(f"{name}={strength:g} is beyond {low:.3g} to {high:.3g}: the face may fall apart.")
     return beyond
+
+
+def _unused_numbers(args: argparse.Namespace, name: str) -> list[str]:
+    """Sentences about numbers that were given and that the method has no use for."""
+    from desktop_app.engine.invert.methods import METHODS
+
+    method, told = METHODS[name], []
+    if args.steps and not method.uses_steps:
+        why = "makes one pass" if name == "one_pass" else "does not repeat the encoder's pass"
+        told.append(f"--steps {args.steps} changed nothing: the method {name} {why}.")
+    if args.iterations and not method.iterations:
+        why = "it optimises nothing; --refine N tunes the generator after it"
+        told.append(f"--iterations {args.iterations} changed nothing with the method {name}: {why}.")
+    return told
 
 
 def _take(message: object, run: _Run) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from desktop_app.cli.numbers import decimal_number, whole_number
-from desktop_app.core.errors import UserInputError
+from desktop_app.core.errors import UserInputError, display_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 SIZES = (32, 64, 128, 256)
 FILTER_NAMES = ("toon", "paint")
+_NAMES_TOLD = 3  # of files that cannot be read
 
 
 def add_parsers(train: Any) -> None:  # Any: argparse gives its subparsers no public type
@@ -139,9 +140,10 @@ def train_generator(args: argparse.Namespace, console: Console) -> dict[str, obj
     if args.start:
         training.start_from(ModelStore(console.paths.builtin_models, console.paths.models), args.start)
     _start(run, asdict(config), training.restore)
+    _tell_left_out(training.left_out, console)
     _follow(training.steps(), training.save, console)
     console.line(f"Trained on {training.seen} pictures; the run is in {args.out}.")
-    return {"run": str(args.out), "images": training.seen}
+    return {"run": str(args.out), "images": training.seen, "left_out": training.left_out}
 
 
 def train_restyle(args: argparse.Namespace, console: Console) -> dict[str, object]:
@@ -178,8 +180,9 @@ def train_restyle(args: argparse.Namespace, console: Console) -> dict[str, objec
         compile_networks=args.compile,
     )
     _start(run, asdict(config), training.restore)
+    _tell_left_out(training.left_out, console)
     _follow(training.train(), training.save, console)
-    answer: dict[str, object] = {"run": str(args.out), "passes": training.done}
+    answer: dict[str, object] = {"run": str(args.out), "passes": training.done, "left_out": training.left_out}
     if args.publish:
         folder = args.models or console.paths.models
         words = Publication(args.publish, folder, args.title, args.licence, args.sources)
@@ -228,9 +231,10 @@ def train_domain(args: argparse.Namespace, console: Console) -> dict[str, object
         compile_networks=args.compile,
     )
     _start(run, asdict(config), training.restore)
+    _tell_left_out(training.left_out, console)
     _follow(training.train(), training.save, console)
     console.line(f"Fine-tuned on {training.seen} pictures; the run is in {args.out}.")
-    return {"run": str(args.out), "images": training.seen}
+    return {"run": str(args.out), "images": training.seen, "left_out": training.left_out}
 
 
 def _shared(parser: argparse.ArgumentParser) -> None:
@@ -272,6 +276,17 @@ def _prepare(args: argparse.Namespace) -> None:
 def _start(run: Any, config: dict[str, Any], restore: Any) -> None:
     if not restore():
         run.describe(config)
+
+
+def _tell_left_out(files: list[str], console: Console) -> None:
+    """One sentence about pictures that cannot be read, however many they are."""
+    if not files:
+        return
+    count = "1 picture was" if len(files) == 1 else f"{len(files):,} pictures were"
+    names = ", ".join(display_path(name) for name in files[:_NAMES_TOLD])
+    more = f" and {len(files) - _NAMES_TOLD:,} more" if len(files) > _NAMES_TOLD else ""
+    them = "it" if len(files) == 1 else "they"
+    console.line(f"{count} left out, because {them} cannot be read: {names}{more}.")
 
 
 def _follow(steps: Iterator[Progress], save: Any, console: Console) -> None:

@@ -54,6 +54,7 @@ class FaceRun:
         self.average = copy.deepcopy(model).requires_grad_(False)
         self.random = torch.Generator().manual_seed(seed)
         held_out = AlignedPictures(data, "val", size=config.size, filter_name=config.filter)
+        self.left_out = list(held_out.left_out)  # files that cannot be read
         self.held_out, self.held_out_targets = held_out.fixed_pairs(HELD_OUT)
         self._fresh_since = 0  # pictures or passes at which the optimisers started
         self._encode = torch.compile(model.encode) if compile_networks else model.encode

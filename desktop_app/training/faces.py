@@ -62,13 +62,17 @@ class AlignedPictures:
         self.size = size
         self.split = split
         self.files: list[str] = []
+        self.left_out: list[str] = []  # cannot be read
         pictures, people = [], []
         for file, person in entries:
             picture = _read(file, 2 * size)
-            if picture is not None:
-                pictures.append(picture)
-                people.append(person)
-                self.files.append(file.relative_to(folder).as_posix())
+            name = file.relative_to(folder).as_posix()
+            if picture is None:
+                self.left_out.append(name)
+                continue
+            pictures.append(picture)
+            people.append(person)
+            self.files.append(name)
         if not pictures:
             raise UserInputError(f"No readable pictures for '{split}' in {display_path(folder)}.")
         # (N, 3, 2S, 2S) uint8; with twins (N, 6, 2S, 2S)
@@ -202,5 +206,5 @@ def _read(file: Path, side: int) -> np.ndarray | None:
             square = picture.convert("RGB").resize((side, side), PillowImage.Resampling.LANCZOS)
             return np.ascontiguousarray(np.asarray(square).transpose(2, 0, 1))
     except (OSError, ValueError) as error:
-        _log.warning("picture left out: %s", error)
+        _log.info("picture left out: %s", error)
         return None

@@ -251,6 +251,7 @@ class GeneratorTraining(FaceRun):
         )
         self.config = config
         self.train_set = AlignedPictures(data, "train", size=config.size, filter_name=config.filter)
+        self.left_out += self.train_set.left_out
         self.optimisers = _optimisers(self.model, config)
         self.adversary = Adversary(
             config.size,

@@ -125,6 +125,7 @@ class RestyleTraining(FaceRun):
             device=device,
             compile_networks=compile_networks,
         )
+        self.left_out += self.train_set.left_out
         self.config = config
         self.model.generator.requires_grad_(False)
         self.optimiser = torch.optim.Adam(

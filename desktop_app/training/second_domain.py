@@ -100,6 +100,7 @@ class SecondDomainTraining(FaceRun):
         self.model.encoder.requires_grad_(False)
         self.model.generator.style.requires_grad_(False)
         pictures = AlignedPictures(data, "train", size=first.size, filter_name=config.filter)
+        self.left_out += pictures.left_out
         self.photos, self.twins = split_twins(pictures.everything())
         self.weights = pictures.equal_weights()
         trained = [p for p in self.model.generator.parameters() if p.requires_grad]

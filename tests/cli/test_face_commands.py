@@ -55,6 +55,20 @@ def test_every_step_is_written(capsys: pytest.CaptureFixture[str], tmp_path: Pat
         assert len(stored["w_plus"]) == 3
 
 
+def test_numbers_that_a_method_does_not_use_are_told(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, data: Path
+) -> None:
+    photo = save_picture(tmp_path / "face.png", 1, width=64, height=64)
+    words = ["invert", str(photo), "--out", str(tmp_path / "out"), "--aligned", "--model", MODEL]
+    code, answer = _run(capsys, data, *words, "--method", "karras_w", "--steps", "4", "--iterations", "5")
+    assert code == 0
+    told = " ".join(str(one) for one in answer["warnings"])  # type: ignore[attr-defined]
+    assert "--steps 4 changed nothing" in told and "--iterations" not in told
+    code, answer = _run(capsys, data, *words, "--steps", "2", "--iterations", "5")
+    told = " ".join(str(one) for one in answer["warnings"])  # type: ignore[attr-defined]
+    assert code == 0 and "--iterations 5 changed nothing" in told and "--steps" not in told
+
+
 def test_methods_tuning_and_two_models(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, data: Path
 ) -> None:
@@ -134,6 +148,8 @@ def test_what_fails_is_one_object_with_a_hint(
         (["invert", str(photo), "--aligned", *common, str(file)], "a file"),
         (["invert", str(photo), "--aligned", "--edit", "nobody=1", *common, out], "nobody"),
         (["invert", str(photo), "--aligned", "--paste-back", *common, out], "paste back"),
+        (["invert", str(photo), "--aligned", "--paste-mode", "replace", *common, out], "--paste-mode"),
+        (["invert", str(photo), "--aligned", "--first-steps", "2", *common, out], "--first-steps"),
     ):
         code, answer = _run(capsys, data, *words)
         assert code == 1, words

@@ -197,3 +197,12 @@ def test_damaged_checkpoint_is_named(tmp_path: Path) -> None:
 
 def test_crosses_counts_multiples() -> None:
     assert crosses(90, 110, 100) and not crosses(100, 110, 100) and crosses(99, 100, 100)
+
+
+def test_pictures_that_cannot_be_read_are_counted_and_named(faces: Path, tmp_path: Path) -> None:
+    with (faces / "index.csv").open("a", encoding="utf-8", newline="") as handle:
+        for number, split in enumerate(("train", "val", "train")):
+            (faces / f"torn_{number}.png").write_bytes(b"\x89PNG torn")
+            csv.writer(handle).writerow([f"torn_{number}.png", f"torn {number}", split])
+    training = GeneratorTraining(TINY, faces, RunFolder(tmp_path / "run"))
+    assert sorted(training.left_out) == ["torn_0.png", "torn_1.png", "torn_2.png"]

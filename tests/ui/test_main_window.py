@@ -10,6 +10,7 @@ from PySide6.QtGui import QGuiApplication, QImage
 from desktop_app.core.paths import AppPaths
 from desktop_app.core.settings import Settings, load_settings
 from desktop_app.core.types import (
+    ComputeMapRequest,
     EncoderSwitched,
     EngineReady,
     FaceModelsRequest,
@@ -201,8 +202,9 @@ def test_window_is_small_enough_for_a_small_screen(
     runner.answer(ModelsRequest, ModelList(models()))
     runner.answer(FaceModelsRequest, face_models())
     window._library.index((Path("/photos/more"),))
-    running = runner.open_handles(IndexRequest)
-    assert len(running) == 2
+    window._map.compute()
+    running = [handle for kind in (IndexRequest, ComputeMapRequest) for handle in runner.open_handles(kind)]
+    assert len(running) == 3
     for handle in running:
         handle.deliver_partial(Progress(123_456, 123_457, 7_500.0, "a file with a name " * 9))
     for number in range(7):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from PySide6.QtCore import QEvent, QObject, Qt, Signal
 from PySide6.QtGui import QKeyEvent
-from PySide6.QtWidgets import QFrame, QSizePolicy, QWidget
+from PySide6.QtWidgets import QFrame, QWidget
 
 from desktop_app.core.errors import display_path
 from desktop_app.core.types import JobFailure, PhotoPreview, PhotoRow, PhotoSource, PreviewRequest
@@ -14,6 +14,7 @@ from ui.catalogue.photo_roles import PhotoRole
 from ui.job_center import JobCenter
 from ui.qt_image import to_qimage
 from ui.widgets.controls import button, column, label, row, tool_button
+from ui.widgets.elided_label import ElidedLabel
 from ui.widgets.image_canvas import ImageCanvas
 
 
@@ -46,11 +47,11 @@ class PreviewView(QFrame):
         self._previews = LatestOnly(jobs.ask, self)
         self._canvas = ImageCanvas()
         self._back = tool_button("back", self.tr("Back to the list (Esc)"))
-        self._title = label(role="heading")
-        self._facts = label(role="muted")
+        self._title = ElidedLabel(role="heading")
+        self._facts = ElidedLabel(role="muted")
         self._problem = label(role="problem", wraps=True)
-        self._previous = tool_button("back", self.tr("Previous photo (Left)"))
-        self._next = tool_button("forward", self.tr("Next photo (Right)"))
+        self._previous = tool_button("chevron_left", self.tr("Previous photo (Left)"))
+        self._next = tool_button("chevron_right", self.tr("Next photo (Right)"))
         self._similar = button(self.tr("Find similar"), icon="similar", role="primary")
         self._invert = button(self.tr("Invert face"), icon="faces")
         self._person = button(self.tr("More photos of this person"), icon="people")
@@ -70,8 +71,6 @@ class PreviewView(QFrame):
 
     def _build_ui(self) -> None:
         self.setObjectName("page")
-        for text in (self._title, self._facts):  # a long path does not widen the window
-            text.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         names = column(self._title, self._facts, spacing=2)
         head = row(self._back, spacing=10)
         head.setContentsMargins(16, 12, 16, 0)
@@ -105,8 +104,7 @@ class PreviewView(QFrame):
         if photo is None:
             return
         self._number, self._photo = number, photo
-        self._title.setText(display_path(photo.path.name))
-        self._title.setToolTip(display_path(photo.path))
+        self._title.show_text(display_path(photo.path.name), tip=display_path(photo.path))
         self._show_facts(photo.width_px, photo.height_px)
         self._problem.clear()
         self._person.hide()
@@ -134,9 +132,10 @@ class PreviewView(QFrame):
         self.person_wanted.emit(self._photo)
 
     def _show_facts(self, width_px: int, height_px: int) -> None:
-        folder = display_path(self._photo.path.parent) if self._photo is not None else ""
-        self._facts.setToolTip(folder)
-        self._facts.setText(f"{width_px} × {height_px}   ·   {folder}" if width_px else folder)
+        path = None if self._photo is None else self._photo.path
+        lead = f"{width_px} × {height_px}   ·   " if width_px else ""
+        folder, whole = ("", "") if path is None else (display_path(path.parent), display_path(path))
+        self._facts.show_text(folder, lead=lead, tip=whole)
 
     def _show_preview(self, answer: PhotoPreview) -> None:
         if answer.serial == self._serial:

@@ -31,6 +31,8 @@ from ui.widgets.empty_state import EmptyState
 from ui.widgets.image_canvas import ImageCanvas
 
 _PANEL_PX = 252
+_LEAST_PICTURE_PX = 120
+_PICTURE_FIRST = 100  # share of the height that is left, against 1 for the gap below
 _STRIP_PX = 120
 _TILE_INSET_PX = 5  # as far as tiles lie from the edge of their view
 _QUERY_PX = 400
@@ -167,7 +169,8 @@ class SimilarView(QFrame):
 
     def _build_ui(self) -> None:
         self.setObjectName("page")
-        self._canvas.setFixedHeight(_PANEL_PX - 40)
+        self._canvas.setMinimumHeight(_LEAST_PICTURE_PX)
+        self._canvas.setMaximumHeight(_PANEL_PX - 40)
         self._canvas.setAccessibleName(self.tr("The picture that is looked for"))
         self._canvas.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self._cutoff.setRange(0, _SLIDER_PER_UNIT)
@@ -184,6 +187,7 @@ class SimilarView(QFrame):
         box.addWidget(self._hidden_text)
         box.addWidget(self._show_hidden)
         box.addStretch(1)
+        box.setStretch(box.indexOf(self._canvas), _PICTURE_FIRST)
         box.setContentsMargins(14, 14, 14, 14)
         panel.setLayout(box)
 

@@ -41,7 +41,7 @@ class CompareView(QWidget):
         self._split = 0.5
         self._is_split = True
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
-        self.setMinimumSize(200, 200)
+        self.setMinimumSize(200, 140)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setAccessibleName(self.tr("Before and after; move the line with the arrow keys"))
         self.setToolTip(self.tr("Drag the line, or use the arrow keys"))

@@ -30,7 +30,7 @@ class PairChart(QWidget):
         self._colours = colours
         self._runs: tuple[tuple[InversionStep, ...], ...] = ((), ())
         self._is_over_time = False
-        self.setMinimumSize(240, 120)
+        self.setMinimumSize(240, 100)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         self.setAccessibleName(self.tr("Error and change of both runs"))
 

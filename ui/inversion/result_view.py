@@ -46,7 +46,8 @@ from ui.widgets.controls import button, column, frame, label, row, separator
 
 _PANEL_PX = 312
 _TILE_PX = 80
-_CHART_PX = 250
+_CHART_PX = (214, 250)  # least and most
+_TILES_BEFORE = 2  # the input and the average
 _LEGEND_PX = (110, 8)
 
 
@@ -100,10 +101,9 @@ class ResultView(QFrame):
 
     def begin(self, steps: int) -> None:
         """Make ready for a new inversion."""
-        self._planned = steps
         self._face = None
         self._model.clear()
-        self._chart.set_planned(steps)
+        self._set_planned(steps)
         self._chart.set_steps(())
         self._edited = None
         self._forget_session()
@@ -125,8 +125,7 @@ class ResultView(QFrame):
         """
         self._model.keep_steps(kept)
         self._chart.set_steps(self._model.steps)
-        self._planned = planned
-        self._chart.set_planned(planned)
+        self._set_planned(planned)
         self._follows = True
         self._show_row(self._model.rowCount() - 1)
         self._start_running(self.tr("Going on …"), self.tr("The steps so far stay as they are"))
@@ -165,6 +164,7 @@ class ResultView(QFrame):
         if not result.is_unfinished:
             self._planned = result.steps
         self._chart.set_planned(result.steps)
+        self._strip.set_planned(result.steps + _TILES_BEFORE)
         self._session = result
         self.edits.open_session(result, 0 if model is None else model.rows)
         self.edits.set_step(self._edit_step())
@@ -215,15 +215,20 @@ class ResultView(QFrame):
         """The row of the strip that is shown large."""
         return self._shown_row
 
+    def _set_planned(self, steps: int) -> None:
+        self._planned = steps
+        self._chart.set_planned(steps)
+        self._strip.set_planned(steps + _TILES_BEFORE)
+
     def _start_running(self, headline: str, figures: str) -> None:
         self._is_running = True
         self._headline.setText(headline)
         self._figures.setText(figures)
+        self._continue.close_session()
+        self._continue.hide()  # first: with both in one row the window would grow
         self._stop.show()
         self._progress.setRange(0, 0)
         self._progress.show()
-        self._continue.close_session()
-        self._continue.hide()
 
     def _stop_running(self) -> None:
         self._is_running = False
@@ -309,10 +314,11 @@ class ResultView(QFrame):
 
     def _bottom(self) -> QHBoxLayout:
         card = frame("card", column(self._chart, margin=4))
-        card.setFixedWidth(_CHART_PX)
+        card.setMinimumWidth(_CHART_PX[0])
+        card.setMaximumWidth(_CHART_PX[1])
         line = row(spacing=14)
-        line.addWidget(self._strip, 1)
-        line.addWidget(card)
+        line.addWidget(self._strip, 5)
+        line.addWidget(card, 2)
         return line
 
     def _connect(self) -> None:

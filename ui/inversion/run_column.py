@@ -131,7 +131,7 @@ class RunColumn(QFrame):
         self._strip.setModel(self._model)
         self._progress.setTextVisible(False)
         self._progress.setAccessibleName(self.tr("How far this run is"))
-        self._compare.setMinimumSize(120, 90)
+        self._compare.setMinimumSize(120, 70)
         for words in (self._name, self._state):
             words.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         head = row(self._dot, self._name, self._choose, spacing=8)

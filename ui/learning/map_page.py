@@ -7,7 +7,16 @@ from pathlib import Path
 
 import numpy as np
 from PySide6.QtCore import QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QKeySequence, QPainter, QPainterPath, QPaintEvent, QPixmap, QShortcut, QShowEvent
+from PySide6.QtGui import (
+    QKeySequence,
+    QPainter,
+    QPainterPath,
+    QPaintEvent,
+    QPixmap,
+    QResizeEvent,
+    QShortcut,
+    QShowEvent,
+)
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QComboBox,
@@ -45,7 +54,9 @@ from ui.widgets.controls import button, column, frame, label, row, separator, to
 from ui.widgets.empty_state import EmptyState
 
 _PANEL_PX = 252
-_CARD_PX = 150
+_CARD_PX, _SMALL_CARD_PX = 150, 72
+_CARD_TEXT_PX = 44
+_LOW_PX = 720
 _TILE_PX = 150
 _SKETCH_COLOUR = 0xFF000000 | OTHER_COLOUR
 
@@ -418,6 +429,12 @@ class MapPage(QFrame):
     def _pass_notice(self, text: str) -> None:
         self.notice.emit(text, "")
 
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """In a low window the legend needs the room more than the photo under the pointer."""
+        super().resizeEvent(event)
+        is_low = event.size().height() < _LOW_PX
+        self._card.set_picture_px(_SMALL_CARD_PX if is_low else _CARD_PX)
+
     def showEvent(self, event: QShowEvent) -> None:
         """Load when shown, so that new photos and marks are seen."""
         super().showEvent(event)
@@ -431,9 +448,15 @@ class _PhotoCard(QWidget):
         super().__init__()
         self._pixmap: QPixmap | None = None
         self._lines = ("", "")
-        self.setFixedHeight(_CARD_PX + 44)
+        self.set_picture_px(_CARD_PX)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.setAccessibleName(self.tr("Photo under the pointer"))
+
+    def set_picture_px(self, side_px: int) -> None:
+        """Set the height of the picture."""
+        self._side_px = side_px
+        self.setFixedHeight(side_px + _CARD_TEXT_PX)
+        self.update()
 
     def show_photo(self, photo: PhotoRow, pixmap: QPixmap | None) -> None:
         """Show a photo."""
@@ -449,14 +472,14 @@ class _PhotoCard(QWidget):
 
     def sizeHint(self) -> QSize:
         """As high as a picture and two lines."""
-        return QSize(_PANEL_PX, _CARD_PX + 44)
+        return QSize(_PANEL_PX, self._side_px + _CARD_TEXT_PX)
 
     def paintEvent(self, event: QPaintEvent) -> None:
         """Paint picture and lines."""
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
-        box = QRectF(0, 0, self.width(), _CARD_PX)
+        box = QRectF(0, 0, self.width(), self._side_px)
         if self._pixmap is not None and not self._pixmap.isNull():
             size = self._pixmap.size().scaled(box.size().toSize(), Qt.AspectRatioMode.KeepAspectRatio)
             target = QRectF(0, 0, size.width(), size.height())
@@ -469,7 +492,7 @@ class _PhotoCard(QWidget):
         palette, metrics = self.palette(), painter.fontMetrics()
         for number, (text, role) in enumerate(zip(self._lines, ("text", "muted"), strict=True)):
             painter.setPen(palette.text().color() if role == "text" else palette.placeholderText().color())
-            line = QRectF(0, _CARD_PX + 4 + 19 * number, self.width(), 19)
+            line = QRectF(0, self._side_px + 4 + 19 * number, self.width(), 19)
             shown = metrics.elidedText(text, Qt.TextElideMode.ElideMiddle, self.width())
             painter.drawText(line, Qt.AlignmentFlag.AlignHCenter, shown)
         painter.end()

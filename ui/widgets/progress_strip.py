@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from PySide6.QtCore import QSize
 from PySide6.QtWidgets import QProgressBar, QSizePolicy, QWidget
 
 from ui import texts
@@ -9,6 +10,7 @@ from ui.job_center import TrackedJob
 from ui.widgets.controls import label, row, tool_button
 
 _BAR_STEPS = 1000
+_CANCEL_SIZE = QSize(14, 14)  # several jobs at once fit a low window
 
 
 class ProgressStrip(QWidget):
@@ -34,6 +36,7 @@ class ProgressStrip(QWidget):
         self._show()
 
     def _build_ui(self) -> None:
+        self._cancel.setIconSize(_CANCEL_SIZE)
         self._bar.setTextVisible(False)
         self._bar.setFixedWidth(220)
         self._bar.setAccessibleName(self._job.title)
@@ -59,4 +62,4 @@ class ProgressStrip(QWidget):
             if progress.left_s is not None:
                 parts.append(texts.left_text(progress.left_s))
             self._counts.setText("  ·  ".join(parts))
-        self._detail.setText("" if progress is None else progress.text)
+        self._detail.setText(self.tr("waiting for its turn") if progress is None else progress.text)

@@ -19,10 +19,11 @@ from PySide6.QtCore import (
     Qt,
     Signal,
 )
-from PySide6.QtGui import QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QRegion, QResizeEvent
+from PySide6.QtGui import QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QRegion, QResizeEvent, QWheelEvent
 from PySide6.QtWidgets import QAbstractItemView, QFrame, QStyle, QStyleOptionViewItem, QWidget
 
 _Index = QModelIndex | QPersistentModelIndex
+_WHEEL_NOTCH, _WHEEL_STEPS = 120, 3  # Qt's eighths of a degree; steps of the bar
 _Cursor = QAbstractItemView.CursorAction
 
 
@@ -279,6 +280,16 @@ class TileView(QAbstractItemView):
             self.opened.emit(self.currentIndex())
             return
         super().keyPressEvent(event)
+
+    def wheelEvent(self, event: QWheelEvent) -> None:
+        """Scroll a single row sideways with an ordinary wheel too."""
+        turned = event.angleDelta()
+        if not self._is_single_row or turned.x():
+            super().wheelEvent(event)
+            return
+        bar = self.horizontalScrollBar()
+        bar.setValue(bar.value() - turned.y() * _WHEEL_STEPS * bar.singleStep() // _WHEEL_NOTCH)
+        event.setAccepted(bar.maximum() > 0)
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
         """Follow the tile under the pointer."""

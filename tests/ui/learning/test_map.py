@@ -23,7 +23,7 @@ from tests.ui.fake_runner import FakeRunner, photo
 from ui.catalogue.thumbnail_cache import ThumbnailCache
 from ui.job_center import JobCenter
 from ui.learning.map_canvas import MapCanvas
-from ui.learning.map_colours import GROUP_COLOURS, ColourBy, colour
+from ui.learning.map_colours import GROUP_COLOURS, ColourBy, Colouring, Group, colour
 from ui.learning.map_page import MapPage
 from ui.learning.map_painter import draw_points, inside_polygon, mixed
 
@@ -252,3 +252,11 @@ def test_legend_lets_others_fade(filled: MapPage) -> None:
     assert filled._canvas._highlight is None
     filled._by.setCurrentIndex(2)
     assert filled._legend._scale_box.isVisible() and not filled._legend._list.isVisible()
+
+
+def test_all_groups_of_the_legend_fit_a_low_window(filled: MapPage, qtbot: object) -> None:
+    groups = tuple(Group(0x8899FF, f"cluster {n}", np.ones(3, dtype=bool)) for n in range(14))
+    filled.resize(940, 640)
+    filled._legend.show_colouring(Colouring(np.zeros(3, np.uint32), groups))
+    listed = filled._legend._list
+    qtbot.waitUntil(lambda: listed.visualItemRect(listed.item(13)).bottom() <= listed.viewport().height())
