@@ -7,8 +7,6 @@ import time
 from collections.abc import Generator, Iterator
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from desktop_app.core.errors import UserInputError, WeightsError
 from desktop_app.core.types import AlikeKind, KeepTuningRequest, KeptTuning, Progress
 from desktop_app.jobs.pace import Pace
@@ -18,6 +16,7 @@ from desktop_app.jobs.tuning_folder import Plan, TuningFolder, require_plan
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from desktop_app.engine.embed.tuned_head import MetricHead
     from desktop_app.engine.weights.store import ModelCard
 
 _log = logging.getLogger(__name__)
@@ -58,8 +57,8 @@ def run(request: KeepTuningRequest, services: Services) -> Generator[object, Non
             "Discard the tuning and start again.",
         )
     yield Progress(0, result.photos, text="Writing the tuned encoder")
-    card, mean, matrix = _write(request, plan, services, photos=result.photos)
-    yield from _compute(card, plan, services, mean=mean, matrix=matrix)
+    card, head = _write(request, plan, services, photos=result.photos)
+    yield from _compute(card, plan, services, head=head)
     folder.discard()
     _log.info("kept the tuned encoder %s", card.name)
     photos = services.catalogue.vector_counts().get(card.name, 0)
@@ -68,9 +67,10 @@ def run(request: KeepTuningRequest, services: Services) -> Generator[object, Non
 
 def _write(
     request: KeepTuningRequest, plan: Plan, services: Services, *, photos: int
-) -> tuple[ModelCard, np.ndarray, np.ndarray]:
+) -> tuple[ModelCard, MetricHead]:
     """The model: card and head."""
-    from desktop_app.engine.embed.tuned_encoder import ARCHITECTURE, HEAD_MATRIX, HEAD_MEAN
+    from desktop_app.engine.embed.tuned_encoder import ARCHITECTURE, read_head
+    from desktop_app.engine.embed.tuned_head import MEAN
     from desktop_app.engine.weights.store import ModelCard, write_model
 
     tensors = _head(plan, services)
@@ -87,7 +87,7 @@ def _write(
             config={
                 "base": plan.encoder,
                 "base_version": digest,
-                "embedding_size": len(tensors[HEAD_MEAN]),
+                "embedding_size": len(tensors[MEAN]),
             },
             title=request.title.strip() or f"Tuned on your photos ({number})",
             licence=str(services.card_of(plan.encoder).get("licence") or "as its base encoder"),
@@ -99,14 +99,14 @@ def _write(
                 "digest of the base": digest,
                 "alike": alike,
                 "learned from": f"{photos} photos",
-                "changed": "a linear head and the last layers" if plan.layer_steps else "a linear head",
+                "changed": "the head and the last layers" if plan.layer_steps else "the head",
                 "steps": str(plan.all_steps),
             },
             folder=services.paths.models,
         ),
         tensors,
     )
-    return card, tensors[HEAD_MEAN].numpy(), tensors[HEAD_MATRIX].numpy()
+    return card, read_head(card, tensors)
 
 
 def _digest(plan: Plan, services: Services) -> str:
@@ -118,13 +118,15 @@ def _digest(plan: Plan, services: Services) -> str:
 
 def _head(plan: Plan, services: Services) -> dict[str, Tensor]:
     """The head of the finished training, from its checkpoint."""
-    from desktop_app.engine.embed.tuned_encoder import HEAD_MATRIX, HEAD_MEAN
     from desktop_app.training.run_folder import RunFolder
 
     saved = RunFolder(TuningFolder(services.library).path).load()
-    if saved is None or saved["step"] < plan.steps:
-        raise WeightsError("The checkpoint of the tuning is gone.", "Discard the tuning and start again.")
-    tensors: dict[str, Tensor] = {HEAD_MATRIX: saved["matrix"], HEAD_MEAN: saved["mean"]}
+    if saved is None or saved["step"] < plan.steps or not saved.get("head"):
+        raise WeightsError(
+            "The checkpoint of the tuning is gone, or of an older version.",
+            "Discard the tuning and start again.",
+        )
+    tensors: dict[str, Tensor] = dict(saved["head"])
     if plan.layer_steps:
         layers = RunFolder(TuningFolder(services.library).path / "layers").load()
         if layers is None or layers["step"] < plan.layer_steps:
@@ -133,12 +135,8 @@ def _head(plan: Plan, services: Services) -> dict[str, Tensor]:
     return tensors
 
 
-def _compute(
-    card: ModelCard, plan: Plan, services: Services, *, mean: np.ndarray, matrix: np.ndarray
-) -> Iterator[Progress]:
+def _compute(card: ModelCard, plan: Plan, services: Services, *, head: MetricHead) -> Iterator[Progress]:
     """Embeddings of all photos, from those of the base or of its changed layers: none is decoded again."""
-    from desktop_app.training.tune import apply_head
-
     catalogue = services.catalogue
     base = catalogue.current_model(plan.encoder)
     if base is None or base.version != plan.version:
@@ -153,8 +151,8 @@ def _compute(
         ids, vectors = changed
     pace = Pace(len(ids), "Computing the new embeddings")
     with catalogue.writing():
-        model = catalogue.use_model(card.name, card.sha256[:16], embedding_size=base.embedding_size)
+        model = catalogue.use_model(card.name, card.sha256[:16], embedding_size=head.embedding_size)
         for start in range(0, len(ids), _ROWS_A_BATCH):
             piece = slice(start, start + _ROWS_A_BATCH)
-            catalogue.put_vectors(model, ids[piece].tolist(), apply_head(vectors[piece], mean, matrix))
+            catalogue.put_vectors(model, ids[piece].tolist(), head.applied(vectors[piece]))
             yield pace.progress(min(start + _ROWS_A_BATCH, len(ids)))

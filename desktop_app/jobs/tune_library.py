@@ -340,9 +340,9 @@ def _result(
     found: _Found,
     seconds: float,
 ) -> TuneResult:
-    from desktop_app.training.tune import agreement, apply_head
+    from desktop_app.training.tune import agreement
 
-    tuned = apply_head(found.vectors, training.mean.numpy(), training.matrix.numpy())
+    tuned = training.head().applied(found.vectors)
     judged = [[members[:_MOST_JUDGED] for members in sets[:_MOST_JUDGED]] for sets in found.sets.values()]
     marked = _marked(found.sets)
     return TuneResult(

@@ -28,7 +28,7 @@ _KEPT = (
     ("seen", "done", "iteration", "step", "seconds", "figures", "first_uniformity"),
     ("model", "average", "is_grown"),  # faces: generator, encoder, second domain
     ("network", "slow", "objective", "queue"),  # contrastive
-    ("mean", "matrix", "change", "changed"),  # tuning of a head or of last layers
+    ("head", "change", "changed"),  # tuning of a head or of last layers
 )
 # Of what plays against a network, the network of its own and how far it has come.
 _KEPT_OF_RIVALS = {"adversary": ("network", "chance", "iteration"), "game": ("discriminator", "turns")}

@@ -1,8 +1,9 @@
-"""Tuning of an encoder on the user's photos: a linear head on embeddings that are not computed again.
+"""Tuning of an encoder on the user's photos: a head on embeddings that are not computed again.
 
 The head begins where closed formulas lead (`tune_start`) and is trained on with contrastive losses: photos
 that belong together against all others (SupCon), and views of one photo against other photos (NT-Xent). A
-pull towards the start keeps a few marked photos from carrying the whole library along.
+pull towards the start keeps a few marked photos from carrying the whole library along. At the end a classifier
+of the marked kinds is joined to it (`tune_kinds`).
 """
 
 from __future__ import annotations
@@ -19,11 +20,13 @@ from torch import Tensor
 
 from desktop_app.core.errors import UserInputError
 from desktop_app.core.types import FloatArray
+from desktop_app.engine.embed.tuned_head import MetricHead
 from desktop_app.training.losses import alignment, nt_xent, sup_con, uniformity
 from desktop_app.training.run_folder import RunFolder
-from desktop_app.training.tune_guard import Guard, find_guard, shared_head
+from desktop_app.training.tune_guard import Guard, find_guard
+from desktop_app.training.tune_kinds import fit_kinds
 from desktop_app.training.tune_run import StepFigures, TuneRun, refuse_divergence
-from desktop_app.training.tune_start import RECIPE, Grouping, start_head
+from desktop_app.training.tune_start import RECIPE, Grouping, LibraryStart, library_start, start_head
 
 MIN_PHOTOS = 12
 # Photos whose embeddings differ less than this on average look all the same to the encoder.
@@ -148,19 +151,32 @@ class TuneTraining(TuneRun):
     def __init__(self, config: TuneConfig, data: TuneData, run: RunFolder) -> None:
         self.config = config
         self._data = data
-        mean, start = start_head(data.vectors, data.views, data.view_rows, groupings=data.groupings)
-        self.mean, self._start = mean, start
-        self.guard = _guard(data, config.seed)
-        self._change = torch.zeros_like(start, requires_grad=True)
+        has_sets = bool(data.groupings)
+        library = library_start(data.vectors, data.views, data.view_rows, has_sets=has_sets)
+        self.mean = library.mean.float()
+        self.guard = _guard(library, data, config.seed)
+        self._start = start_head(library, data.vectors, groupings=data.groupings, share=self.guard.share)
+        self._change = torch.zeros_like(self._start, requires_grad=True)
         super().__init__(config, run, torch.optim.Adam([self._change], lr=config.rate))
 
     @property
     def matrix(self) -> Tensor:
         """The head as it is now, as much of it as held-out marks agree with; (D, D)."""
-        return shared_head((self._start + self._change).detach(), self.guard.share)
+        return self._start + self.guard.share * self._change.detach()
+
+    def head(self) -> MetricHead:
+        """The head as it is now, with the kinds that the sets tell."""
+        matrix = self.matrix
+        placed = self._placed(self._data.vectors, matrix)
+        kinds = fit_kinds(placed, self._data.groupings, share=self.guard.share)
+        return MetricHead(self.mean, matrix, kinds=kinds)
 
     def _learned(self) -> dict[str, Any]:
-        return {"change": self._change.detach().clone(), "mean": self.mean, "matrix": self.matrix}
+        is_finished = self.step >= self.config.steps
+        return {
+            "change": self._change.detach().clone(),
+            "head": self.head().tensors() if is_finished else {},
+        }
 
     def _take(self, saved: dict[str, Any]) -> None:
         self._change.copy_(saved["change"])
@@ -232,14 +248,6 @@ class TuneTraining(TuneRun):
         ]
 
 
-def apply_head(vectors: FloatArray, mean: FloatArray, matrix: FloatArray) -> FloatArray:
-    """Embeddings of the base to embeddings of the tuned encoder, (N, D) unit length."""
-    placed = (vectors - mean) @ matrix
-    length = np.linalg.norm(placed, axis=1, keepdims=True)
-    unit: FloatArray = (placed / np.maximum(length, 1e-12)).astype(np.float32)
-    return unit
-
-
 def agreement(vectors: FloatArray, groupings: Sequence[Sequence[Sequence[int]]]) -> float | None:
     """How high photos of one's own set rank among all others: mean average precision over set members.
 
@@ -265,12 +273,12 @@ def agreement(vectors: FloatArray, groupings: Sequence[Sequence[Sequence[int]]])
     return float(np.mean(scores)) if scores else None
 
 
-def _guard(data: TuneData, seed: int) -> Guard:
+def _guard(library: LibraryStart, data: TuneData, seed: int) -> Guard:
     """How far the head may go, by the grouping that changes most."""
     stretched = max(data.groupings, key=lambda g: g.stretch, default=None)
     if stretched is None or stretched.stretch <= 0.0:
         return Guard(1.0)
-    return find_guard(data.vectors, data.views, data.view_rows, grouping=stretched, seed=seed)
+    return find_guard(library, data.vectors, grouping=stretched, seed=seed)
 
 
 def _grouping(sets: Sequence[Sequence[int]], stretch: float) -> Grouping | None:

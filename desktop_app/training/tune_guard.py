@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
-from desktop_app.training.tune_start import Grouping, start_head
+from desktop_app.training.tune_start import Grouping, LibraryStart, start_head
 
 SHARES = (1.0, 0.75, 0.5, 0.25, 0.0)
 # Fewer groups than this cannot be left out in turn: nothing is held back then.
@@ -31,7 +31,7 @@ class Guard:
     """What was found.
 
     Attributes:
-        share: How much of the learned change is taken, 0 to 1.
+        share: How much of what the groups say is taken, 0 to 1.
         covered: Share of the library that looks like the marked kinds, 0 to 1.
         other_share: Share of the change that suits left-out groups best.
     """
@@ -41,18 +41,12 @@ class Guard:
     other_share: float = 1.0
 
 
-def shared_head(matrix: Tensor, share: float) -> Tensor:
-    """A share of the way from no change to a head, (D, D)."""
-    return share * matrix + (1.0 - share) * torch.eye(len(matrix), dtype=matrix.dtype)
-
-
-def find_guard(vectors: Tensor, views: Tensor, view_rows: Tensor, *, grouping: Grouping, seed: int) -> Guard:
+def find_guard(library: LibraryStart, vectors: Tensor, *, grouping: Grouping, seed: int) -> Guard:
     """Find the share of a head that marks it has not seen agree with.
 
     Args:
+        library: What the library says without sets.
         vectors: (N, D) embeddings of the library, unit length.
-        views: (K, M, D) embeddings of views of M photos; K may be 0.
-        view_rows: (M,) rows of these photos.
         grouping: The user's groups.
         seed: Of the folds.
     """
@@ -67,12 +61,12 @@ def find_guard(vectors: Tensor, views: Tensor, view_rows: Tensor, *, grouping: G
         taught, asked = sets[fold::_FOLDS], sets[1 - fold :: _FOLDS]
         kinds = torch.cat([torch.full((len(rows),), n) for n, rows in enumerate(taught)])
         known = Grouping(torch.cat(taught), kinds, grouping.stretch)
-        mean, matrix = start_head(vectors, views, view_rows, groupings=[known])
         hidden = torch.zeros(len(vectors), dtype=torch.bool)
         hidden[known.rows] = True
         sample = _sample(len(vectors), asked, seed)
         for number, share in enumerate(SHARES):
-            placed = F.normalize((vectors[sample] - mean) @ shared_head(matrix, share), dim=1)
+            matrix = start_head(library, vectors, groupings=[known], share=share)
+            placed = F.normalize((vectors[sample] - library.mean.float()) @ matrix, dim=1)
             gains[number] += _agreement(placed, sample, asked, hidden[sample])
     other = SHARES[int(gains.argmax())]
     return Guard(covered + (1.0 - covered) * other, covered, other)

@@ -26,7 +26,7 @@ from desktop_app.engine.embed.registry import load_embedder
 from desktop_app.engine.weights.store import ModelStore
 from desktop_app.evaluation.metrics import retrieval_scores
 from desktop_app.training.run_folder import RunFolder
-from desktop_app.training.tune import TuneTraining, apply_head, make_data, usual_config
+from desktop_app.training.tune import TuneTraining, make_data, usual_config
 from desktop_app.training.tune_views import draw_view_vectors
 
 ENCODER = "contrastive_photo.builtin"
@@ -103,7 +103,7 @@ def _tuned(
         training = TuneTraining(usual_config(has_sets=bool(groupings)), data, RunFolder(Path(folder)))
         for _ in training.steps():
             pass
-    return apply_head(vectors, training.mean.numpy(), training.matrix.numpy())
+    return training.head().applied(vectors)
 
 
 def _score(vectors: FloatArray, labels: list[str], rows: np.ndarray) -> float:

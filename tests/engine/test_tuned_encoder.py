@@ -13,6 +13,7 @@ import torch.nn.functional as F  # noqa: N812
 
 from desktop_app.core.errors import WeightsError
 from desktop_app.engine.embed.registry import load_embedder
+from desktop_app.engine.embed.tuned_head import head_of
 from desktop_app.engine.weights.store import ModelCard, ModelStore, write_model
 
 BASE = "timm:test_resnet"
@@ -55,6 +56,34 @@ def test_tuned_encoder_is_its_base_and_a_head(store: ModelStore) -> None:
     assert tuned.version == store.card(name).sha256[:16]
 
 
+def _kinds(store: ModelStore) -> dict[str, torch.Tensor]:
+    size = load_embedder(store, BASE, device=CPU).embedding_size
+    chance = torch.Generator().manual_seed(2)
+    return {
+        "head.kinds.weight": 3.0 * torch.randn(4, size, generator=chance),
+        "head.kinds.bias": torch.randn(4, generator=chance),
+        "head.kinds.share": torch.tensor(0.8),
+    }
+
+
+def test_marked_kinds_are_joined_as_roots_of_their_probabilities(store: ModelStore) -> None:
+    head, kinds = _head(store), _kinds(store)
+    images = [np.random.default_rng(n).integers(0, 256, (90, 80, 3), dtype=np.uint8) for n in range(3)]
+    plain = load_embedder(store, _write(store, head), device=CPU).embed(images).astype(np.float64)
+    scores = plain @ kinds["head.kinds.weight"].double().numpy().T + kinds["head.kinds.bias"].double().numpy()
+    chances = np.exp(scores) / np.exp(scores).sum(axis=1, keepdims=True)
+    wanted = np.concatenate([plain, 0.8 * np.sqrt(chances)], axis=1)
+    wanted /= np.linalg.norm(wanted, axis=1, keepdims=True)
+    tuned = load_embedder(store, _write(store, head | kinds), device=CPU)
+    found = tuned.embed(images)
+    assert found.shape == (3, tuned.embedding_size) and tuned.embedding_size == plain.shape[1] + 4
+    assert np.allclose(found, wanted, atol=1e-4)
+    module = head_of(head | kinds)
+    assert module is not None and set(module.tensors()) == set(head | kinds)
+    base = load_embedder(store, BASE, device=CPU).embed(images)
+    assert np.allclose(module.applied(base), found, atol=1e-5)
+
+
 def test_changed_layers_take_the_place_of_those_of_the_base(store: ModelStore) -> None:
     head = _head(store)
     key = next(
@@ -83,7 +112,9 @@ def test_base_that_is_gone_tuned_or_unnamed_is_refused(store: ModelStore) -> Non
             load_embedder(store, _write(store, _head(store), base=base), device=CPU)
 
 
-@pytest.mark.parametrize("damage", ["missing", "shape", "nan", "stranger"])
+@pytest.mark.parametrize(
+    "damage", ["missing", "shape", "nan", "stranger", "kinds", "part of kinds", "nan kind"]
+)
 def test_damaged_head_is_refused(store: ModelStore, damage: str) -> None:
     head = _head(store)
     if damage == "missing":
@@ -92,6 +123,14 @@ def test_damaged_head_is_refused(store: ModelStore, damage: str) -> None:
         head["head.matrix"] = head["head.matrix"][:, :3]
     elif damage == "nan":
         head["head.matrix"][0, 0] = float("nan")
+    elif "kind" in damage:
+        head |= _kinds(store)
+        if damage == "kinds":
+            head["head.kinds.weight"] = head["head.kinds.weight"][:, 1:]
+        elif damage == "part of kinds":
+            del head["head.kinds.share"]
+        else:
+            head["head.kinds.bias"][1] = float("inf")
     else:
         head["network.nothing"] = torch.zeros(1)
     with pytest.raises(WeightsError):

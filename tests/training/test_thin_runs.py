@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from desktop_app.engine.embed.tuned_head import head_of
 from desktop_app.training.checkpoint_parts import is_thin, write_thin
 from desktop_app.training.config import METHODS
 from desktop_app.training.contrastive import ContrastiveTraining
@@ -71,13 +72,18 @@ def test_head_tuning(tmp_path: Path) -> None:
     steps.close()
     write_thin(tmp_path / "run", tmp_path / "thin")
     saved = RunFolder(tmp_path / "thin").load()
-    assert saved is not None and torch.equal(saved["matrix"], first.matrix), "it can be kept as a model"
+    assert saved is not None and not saved["head"], "it is not finished"
     second = _training(tmp_path / "thin", groupings=[(_groups(), 3.0)])
     assert second.restore() and second.step == 2
     assert second.figures == first.figures and torch.equal(second.matrix, first.matrix)
     assert not second._optimiser.state
     next(first.steps()), next(second.steps())
     assert _rate([second._optimiser]) < 0.2 * _rate([first._optimiser])
+    list(first.steps())
+    write_thin(tmp_path / "run", tmp_path / "ended")
+    ended = RunFolder(tmp_path / "ended").load()
+    kept = head_of(ended["head"]) if ended is not None else None
+    assert kept is not None and torch.equal(kept.matrix, first.matrix), "it can be kept as a model"
     list(second.steps())
     assert second.step == 30 and not is_thin(second._run.load() or {})
 

@@ -18,23 +18,23 @@ from desktop_app.training.tune import (
     TuneConfig,
     TuneTraining,
     agreement,
-    apply_head,
     make_data,
+    usual_config,
 )
 from desktop_app.training.tune_run import StepFigures
-from desktop_app.training.tune_start import Grouping, start_head
+from desktop_app.training.tune_start import Grouping, LibraryStart, library_start, neighbour_map, start_head
 
 KINDS, EACH, SIZE = 6, 15, 12
 
 
-def _library(seed: int = 0) -> tuple[np.ndarray, list[str]]:
-    """Six kinds that differ in four numbers; the other eight are louder and say nothing."""
+def _library(seed: int = 0, *, loud: float = 4.0) -> tuple[np.ndarray, list[str]]:
+    """Six kinds that differ in four numbers; the other eight are louder, or not, and say nothing."""
     chance = np.random.default_rng(seed)
     centres = np.zeros((KINDS, SIZE))
     centres[:, :4] = chance.standard_normal((KINDS, 4))
     kinds = np.repeat(np.arange(KINDS), EACH)
     rows = centres[kinds] + 0.35 * chance.standard_normal((len(kinds), SIZE))
-    rows[:, 4:] *= 4.0
+    rows[:, 4:] *= loud
     rows /= np.linalg.norm(rows, axis=1, keepdims=True)
     return rows.astype(np.float32), [str(kind) for kind in kinds]
 
@@ -64,7 +64,7 @@ def _score(rows: np.ndarray, labels: list[str], without: list[list[int]]) -> flo
 
 
 def _after(training: TuneTraining) -> np.ndarray:
-    return apply_head(_library()[0], training.mean.numpy(), training.matrix.numpy())
+    return training.head().applied(_library()[0])
 
 
 def test_marked_groups_help_the_photos_that_were_not_marked(tmp_path: Path) -> None:
@@ -78,10 +78,11 @@ def test_marked_groups_help_the_photos_that_were_not_marked(tmp_path: Path) -> N
 
 
 def test_views_alone_do_not_lose(tmp_path: Path) -> None:
-    rows, labels = _library()
-    training = _training(tmp_path)
+    rows, labels = _library(loud=2.0)
+    data = make_data(rows, views=_views(rows), view_rows=range(len(rows)))
+    training = TuneTraining(usual_config(has_sets=False, steps=30), data, RunFolder(tmp_path))
     list(training.steps())
-    assert _score(_after(training), labels, []) >= _score(rows, labels, [])
+    assert _score(training.head().applied(rows), labels, []) >= _score(rows, labels, [])
 
 
 def test_training_lowers_what_it_says_it_lowers(tmp_path: Path) -> None:
@@ -174,6 +175,8 @@ def test_start_agrees_with_the_plain_formula() -> None:
     covariance = centred.T @ centred / len(rows)
     first = _root(covariance / (covariance.trace() / SIZE), tune_start.LIBRARY_POWER) @ first
     placed = F.normalize(centred @ first, dim=1)
+    first = first @ _plain_neighbour_map(placed)
+    placed = F.normalize(centred @ first, dim=1)
     within, means = torch.zeros_like(even), []
     for members in sets:
         middle = placed[members].mean(0)
@@ -191,17 +194,63 @@ def test_start_agrees_with_the_plain_formula() -> None:
     wanted *= SIZE**0.5 / wanted.norm()
     flat = torch.tensor([row for members in sets for row in members])
     kinds = torch.arange(len(sets)).repeat_interleave(4)
-    mean, matrix = start_head(
-        vectors.float(), views.float(), torch.arange(len(rows)), groupings=[Grouping(flat, kinds, 6.0)]
-    )
-    assert torch.allclose(mean.double(), vectors.mean(0), atol=1e-6)
+    library = library_start(vectors.float(), views.float(), torch.arange(len(rows)), has_sets=True)
+    grouping = Grouping(flat, kinds, 6.0)
+    matrix = start_head(library, vectors.float(), groupings=[grouping], share=1.0)
+    assert torch.allclose(library.mean, vectors.mean(0), atol=1e-6)
     assert torch.allclose(matrix.double(), wanted, atol=1e-4)
+    alone = start_head(library, vectors.float(), groupings=[grouping], share=0.0)
+    assert torch.allclose(alone.double(), library.matrix * SIZE**0.5 / library.matrix.norm(), atol=1e-6)
+
+
+def _plain_neighbour_map(placed: Tensor) -> Tensor:
+    """Every photo and its mutual neighbours, one by one."""
+    count = len(placed)
+    near: list[set[int]] = []
+    for row in range(count):
+        order = sorted((-float(placed[row] @ placed[n]), n) for n in range(count) if n != row)
+        near.append({n for _, n in order[: tune_start.NEIGHBOURS]})
+    means = []
+    for row in range(count):
+        own = [placed[row], *(placed[n] for n in sorted(near[row]) if row in near[n])]
+        means.append(sum(own) / len(own))
+    covariance = sum(torch.outer(row, row) for row in placed)
+    even = torch.eye(placed.shape[1], dtype=placed.dtype)
+    assert isinstance(covariance, Tensor)
+    ridge = tune_start.NEIGHBOUR_RIDGE * covariance.trace() / placed.shape[1]
+    found = torch.linalg.inv(covariance + ridge * even) @ placed.T @ torch.stack(means)  # type: ignore[arg-type]
+    return even + found / torch.stack([(row @ found).norm() for row in placed]).mean()
+
+
+def test_neighbours_bring_kinds_together_that_nobody_named() -> None:
+    rows, labels = _library(loud=1.0)
+    placed = torch.from_numpy(rows).double()
+    assert len(rows) // 12 >= tune_start.NEIGHBOURS
+    changed = F.normalize(placed @ neighbour_map(placed), dim=1).float().numpy()
+    assert _score(changed, labels, []) > _score(rows, labels, []) * 1.01
+
+
+def test_a_small_library_has_no_neighbours_to_go_by() -> None:
+    placed = torch.from_numpy(_library()[0][:11]).double()
+    assert torch.equal(neighbour_map(placed), torch.eye(SIZE, dtype=torch.float64))
+
+
+def test_neighbours_of_a_large_library_are_looked_for_in_a_part(monkeypatch: pytest.MonkeyPatch) -> None:
+    placed = torch.from_numpy(_library()[0]).double()
+    whole = neighbour_map(placed)
+    monkeypatch.setattr(tune_start, "_LINKED_AT_ONCE", 7)
+    torch.testing.assert_close(neighbour_map(placed), whole)
+    monkeypatch.setattr(tune_start, "_MOST_LINKED", 70)
+    part = neighbour_map(placed)
+    assert not torch.allclose(part, whole) and torch.equal(part, neighbour_map(placed))
 
 
 def test_start_without_scatter_is_no_change() -> None:
-    rows = torch.from_numpy(_library()[0])
+    rows = torch.from_numpy(_library()[0])[:11]
     same = rows[None].expand(2, -1, -1)
-    _, matrix = start_head(rows, same, torch.arange(len(rows)), groupings=[])
+    library = library_start(rows, same, torch.arange(len(rows)), has_sets=False)
+    assert isinstance(library, LibraryStart)
+    matrix = start_head(library, rows, groupings=[], share=1.0)
     assert torch.allclose(matrix, torch.eye(SIZE), atol=1e-6)
 
 

@@ -1,4 +1,4 @@
-"""An encoder tuned on the user's photos: a base, some of its last layers changed, and a linear head."""
+"""An encoder tuned on the user's photos: a base, some of its last layers changed, and a head."""
 
 from __future__ import annotations
 
@@ -11,31 +11,11 @@ from torch import Tensor, nn
 
 from desktop_app.core.errors import WeightsError
 from desktop_app.engine.embed.embedder import Embedder, EmbedderFacts, frozen
+from desktop_app.engine.embed.tuned_head import MetricHead, head_of
 from desktop_app.engine.weights.store import ModelCard, ModelStore
 
 ARCHITECTURE = "contrastive_tuned"
-HEAD_MATRIX, HEAD_MEAN = "head.matrix", "head.mean"
 CHANGED = "network."
-
-
-class MetricHead(nn.Module):
-    """A linear change of embeddings: what the user calls alike comes closer.
-
-    Args:
-        size: Length of an embedding.
-    """
-
-    mean: Tensor
-    matrix: Tensor
-
-    def __init__(self, size: int) -> None:
-        super().__init__()
-        self.register_buffer("mean", torch.zeros(size))
-        self.register_buffer("matrix", torch.eye(size))
-
-    def forward(self, embedding: Tensor) -> Tensor:
-        """(B, D) unit length -> (B, D) unit length."""
-        return F.normalize((embedding - self.mean) @ self.matrix, dim=1)
 
 
 class TunedNetwork(nn.Module):
@@ -90,7 +70,7 @@ def load_tuned(
     if wrong:
         raise WeightsError(f"The weights of {card.name} do not fit its base encoder: {', '.join(wrong[:5])}.")
     network.load_state_dict({**own, **changed})
-    facts = EmbedderFacts(card.name, card.sha256[:16], base.embedding_size)
+    facts = EmbedderFacts(card.name, card.sha256[:16], head.embedding_size)
     tuned = TunedNetwork(network, head)
     return Embedder(frozen(tuned, device), base.preprocessing, facts=facts, device=device)
 
@@ -101,14 +81,13 @@ def read_head(card: ModelCard, tensors: dict[str, Tensor]) -> MetricHead:
     Raises:
         WeightsError: It is not there or holds no usable numbers.
     """
-    matrix, mean = tensors.get(HEAD_MATRIX), tensors.get(HEAD_MEAN)
-    if matrix is None or mean is None or matrix.ndim != 2 or matrix.shape != (len(mean), len(mean)):
-        raise WeightsError(f"The weights of {card.name} hold no head that fits.", "Tune again.")
-    if not (matrix.isfinite().all() and mean.isfinite().all()):
-        raise WeightsError(f"The weights of {card.name} hold values that are no numbers.", "Tune again.")
-    head = MetricHead(len(mean))
-    head.load_state_dict({"mean": mean.float(), "matrix": matrix.float()})
-    return head.eval()
+    head = head_of(tensors)
+    if head is None:
+        raise WeightsError(
+            f"The weights of {card.name} hold no usable head: parts are missing, or are no numbers.",
+            "Tune again.",
+        )
+    return head
 
 
 def _check_base(card: ModelCard, base: Embedder) -> None:
