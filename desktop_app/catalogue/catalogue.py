@@ -255,14 +255,16 @@ class Catalogue:
 
         Args:
             model: Whose embeddings.
-            photo_ids: The photos; one that was removed meanwhile is passed over.
+            photo_ids: The photos; one that was removed meanwhile is passed over. One that was not read
+                in full yet has the new embedding marked as that of a preview too.
             embeddings: (len(photo_ids), D) unit length.
         """
         start = self._next_position(model)
         self.segments(model).write(start, embeddings)
         put = (
-            "INSERT OR REPLACE INTO vector (model_id, photo_id, position) "
-            "SELECT ?, id, ? FROM photo WHERE id = ?"
+            "INSERT OR REPLACE INTO vector (model_id, photo_id, position, is_preview) "
+            "SELECT ?, id, ?, EXISTS (SELECT 1 FROM vector WHERE photo_id = photo.id AND is_preview) "
+            "FROM photo WHERE id = ?"
         )
         with transaction(self._connection, self._file):
             self._connection.executemany(
@@ -303,11 +305,15 @@ class Catalogue:
         if batch.photos:
             self.segments(model).write(start, batch.embeddings)
         ids: list[int] = []
-        put_vector = "INSERT OR REPLACE INTO vector (model_id, photo_id, position) VALUES (?, ?, ?)"
+        put_vector = (
+            "INSERT OR REPLACE INTO vector (model_id, photo_id, position, is_preview) VALUES (?, ?, ?, ?)"
+        )
         with transaction(self._connection, self._file):
             for number, facts in enumerate(batch.photos):
                 photo_id = self.photos.put_photo(facts)
-                self._connection.execute(put_vector, (model.model_id, photo_id, start + number))
+                self._connection.execute(
+                    put_vector, (model.model_id, photo_id, start + number, facts.is_preview)
+                )
                 ids.append(photo_id)
             for facts, source_id in batch.copies:
                 photo_id = self.photos.put_photo(facts)
@@ -329,7 +335,7 @@ class Catalogue:
             return
         self._connection.execute("DELETE FROM vector WHERE photo_id = ?", (photo_id,))
         self._connection.execute(
-            "INSERT INTO vector (model_id, photo_id, position) "
-            "SELECT model_id, ?, position FROM vector WHERE photo_id = ?",
+            "INSERT INTO vector (model_id, photo_id, position, is_preview) "
+            "SELECT model_id, ?, position, is_preview FROM vector WHERE photo_id = ?",
             (photo_id, source_id),
         )

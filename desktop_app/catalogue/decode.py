@@ -59,7 +59,7 @@ _one_large_at_a_time = threading.Lock()
 _registration = threading.Lock()
 
 # What Pillow and its plugins raise on files that are damaged, hostile or of a rare kind.
-_DECODER_ERRORS = (
+DECODER_ERRORS = (
     OSError,
     SyntaxError,
     ValueError,
@@ -161,7 +161,7 @@ def decode_photo(path: Path, *, max_megapixels: int, at_least_px: int | None) ->
 
 def load_decoders(max_megapixels: int) -> None:
     """Import the decoders now, rather than at the first photo."""
-    _formats(max_megapixels)
+    photo_formats(max_megapixels)
 
 
 def read_photo_file(path: Path) -> bytes:
@@ -198,7 +198,7 @@ def decode_content(
     content: bytes, *, path: Path | None, max_megapixels: int, at_least_px: int | None
 ) -> DecodedPhoto:
     """Decode the bytes of a photo file; arguments and errors as for `decode_photo`."""
-    formats = _formats(max_megapixels)
+    formats = photo_formats(max_megapixels)
     if not content:
         raise UnreadablePhotoError(path, "The file is empty.")
     try:
@@ -210,10 +210,10 @@ def decode_content(
             with _one_large_at_a_time if pixels > _LARGE_PIXELS else nullcontext():
                 file.load()
                 _check_size(file.size, path, max_megapixels)
-                orientation = _orientation(file)
+                orientation = exif_orientation(file)
                 if not is_drafted:
                     width_px, height_px = file.size
-                upright = _upright_rgb(file, orientation, at_least_px)
+                upright = upright_rgb(file, orientation, at_least_px)
                 image = np.array(upright, dtype=np.uint8, order="C")
     except UnreadablePhotoError:
         raise
@@ -225,7 +225,7 @@ def decode_content(
         raise UnreadablePhotoError(
             path, "There is not enough memory to open it.", is_lasting=False
         ) from error
-    except _DECODER_ERRORS as error:
+    except DECODER_ERRORS as error:
         _log.debug("decoder error: %r", error)
         raise UnreadablePhotoError(path, _reason(error, content)) from error
     if orientation >= 5:
@@ -233,7 +233,7 @@ def decode_content(
     return DecodedPhoto(image=image, width_px=width_px, height_px=height_px)
 
 
-def _formats(max_megapixels: int) -> tuple[str, ...]:
+def photo_formats(max_megapixels: int) -> tuple[str, ...]:
     """The formats tried on a file, whatever its ending; none that starts another program (EPS).
 
     Also lets our own size limit be the one that decides.
@@ -273,16 +273,16 @@ def _draft(file: ImageFile.ImageFile, at_least_px: int | None) -> bool:
     return file.size != before
 
 
-def _orientation(file: PillowImage.Image) -> int:
+def exif_orientation(file: PillowImage.Image) -> int:
     """EXIF orientation, 1 to 8; 1 when there is none or it is damaged."""
     try:
         value = file.getexif().get(_ORIENTATION_TAG, 1)
-    except _DECODER_ERRORS:
+    except DECODER_ERRORS:
         return 1
     return value if isinstance(value, int) and value in _TRANSPOSE else 1
 
 
-def _upright_rgb(file: PillowImage.Image, orientation: int, at_least_px: int | None) -> PillowImage.Image:
+def upright_rgb(file: PillowImage.Image, orientation: int, at_least_px: int | None) -> PillowImage.Image:
     """8-bit RGB, in display colours, over white, reduced where allowed, turned upright."""
     profile = file.info.get("icc_profile")
     image = _eight_bit(file)
@@ -338,7 +338,7 @@ def _display_colours(image: PillowImage.Image, profile: bytes | None) -> PillowI
             converted = ImageCms.profileToProfile(image, source, target, outputMode="RGB")
             if converted is not None:
                 return converted
-        except _DECODER_ERRORS as error:
+        except DECODER_ERRORS as error:
             _log.debug("a colour profile is left out: %r", error)
     if image.mode == "LAB":
         lab, target = ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB")

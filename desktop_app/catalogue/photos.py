@@ -38,6 +38,7 @@ class KnownPhoto:
     reason: str
     digest: bytes | None
     has_vector: bool
+    is_preview: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,7 @@ class PhotoFacts:
         height_px: Height of the upright picture.
         signature: Of the picture, see `duplicates`.
         photo_id: The row to write over, or None for the row of that path or a new one.
+        is_preview: Signature and embedding are of the small picture inside the file.
     """
 
     stamp: FileStamp
@@ -59,6 +61,7 @@ class PhotoFacts:
     height_px: int
     signature: bytes
     photo_id: int | None = None
+    is_preview: bool = False
 
 
 class PhotoRepository:
@@ -174,7 +177,8 @@ class PhotoRepository:
     def known_below(self, folders: Iterable[Path], *, model_id: int) -> dict[Path, KnownPhoto]:
         """What the library remembers of all files below folders, by path."""
         query = (
-            "SELECT path, id, size_bytes, modified_ns, state, reason, digest, vector.photo_id IS NOT NULL "
+            "SELECT path, id, size_bytes, modified_ns, state, reason, digest, "
+            "vector.photo_id IS NOT NULL, coalesce(vector.is_preview, 0) "
             "FROM photo LEFT JOIN vector ON vector.model_id = ? AND vector.photo_id = photo.id "
             "WHERE path > ? AND path < ?"
         )
@@ -184,9 +188,16 @@ class PhotoRepository:
                 for path, photo_id, size, modified, state, *rest in self._connection.execute(
                     query, (model_id, *_below(folder))
                 ):
-                    reason, digest, has_vector = rest
+                    reason, digest, has_vector, is_preview = rest
                     found[Path(os.fsdecode(path))] = KnownPhoto(
-                        photo_id, size, modified, PhotoState(state), reason, digest, bool(has_vector)
+                        photo_id,
+                        size,
+                        modified,
+                        PhotoState(state),
+                        reason,
+                        digest,
+                        bool(has_vector),
+                        bool(is_preview),
                     )
         return found
 
@@ -196,14 +207,21 @@ class PhotoRepository:
             rows = self._connection.execute("SELECT DISTINCT digest FROM photo WHERE digest IS NOT NULL")
             return {row[0] for row in rows}
 
-    def facts_by_digest(self, *, model_id: int) -> dict[bytes, int]:
-        """For each content that has an embedding of the model: a photo that holds it."""
+    def facts_by_digest(self, *, model_id: int) -> dict[bytes, tuple[int, bool]]:
+        """For each content that has an embedding of the model: a photo that holds it.
+
+        Beside it, whether its embedding is of a preview; a photo that was read in full goes first.
+        """
         query = (
-            "SELECT digest, id FROM photo JOIN vector ON vector.photo_id = photo.id AND vector.model_id = ? "
-            "WHERE digest IS NOT NULL"
+            "SELECT digest, id, is_preview FROM photo "
+            "JOIN vector ON vector.photo_id = photo.id AND vector.model_id = ? WHERE digest IS NOT NULL"
         )
+        found: dict[bytes, tuple[int, bool]] = {}
         with translated_errors(self._file):
-            return dict(self._connection.execute(query, (model_id,)))
+            for digest, photo_id, is_preview in self._connection.execute(query, (model_id,)):
+                if not is_preview or digest not in found:
+                    found[digest] = (photo_id, bool(is_preview))
+        return found
 
     def missing_by_digest(self) -> dict[bytes, int]:
         """Photos whose file is gone, by content: one that turns up elsewhere was moved."""
@@ -239,13 +257,16 @@ class PhotoRepository:
                 "height_px = ?, digest = ?, state = 'indexed', reason = '' WHERE id = ?",
                 (*values, photo_id),
             )
+        # That of a preview never takes the place of one of the full picture.
+        otherwise = "IGNORE" if facts.is_preview else "REPLACE"
         self._connection.execute(
-            "INSERT OR REPLACE INTO signature (photo_id, picture) VALUES (?, ?)", (photo_id, facts.signature)
+            f"INSERT OR {otherwise} INTO signature (photo_id, picture) VALUES (?, ?)",
+            (photo_id, facts.signature),
         )
         return int(photo_id)
 
     def _row_to_write(self, path: bytes, facts: PhotoFacts) -> int | None:
-        """The row a photo is written over, without embeddings of another content; None for a new one."""
+        """The row a photo is written over, without what belongs to another content; None for a new one."""
         if facts.photo_id is not None:
             found = self._connection.execute("SELECT id, digest FROM photo WHERE id = ?", (facts.photo_id,))
         else:
@@ -255,6 +276,7 @@ class PhotoRepository:
             return None
         if row[1] != facts.digest:
             self._connection.execute("DELETE FROM vector WHERE photo_id = ?", (row[0],))
+            self._connection.execute("DELETE FROM signature WHERE photo_id = ?", (row[0],))
         return int(row[0])
 
     def put_unreadable(self, stamp: FileStamp, reason: str, *, is_lasting: bool) -> int:

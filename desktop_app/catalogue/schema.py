@@ -122,5 +122,10 @@ CREATE TABLE face_refusal (
 CREATE INDEX face_refusal_by_person ON face_refusal (person_id);
 """
 
-STEPS: tuple[str, ...] = (_STEP_1, _STEP_MARKED_GROUPS, _STEP_CLASSES, _STEP_PEOPLE)
+# Embeddings made from the small picture inside a photo file, until the photo itself was decoded.
+_STEP_PREVIEWS = """
+ALTER TABLE vector ADD COLUMN is_preview INTEGER NOT NULL DEFAULT 0 CHECK (is_preview IN (0, 1));
+"""
+
+STEPS: tuple[str, ...] = (_STEP_1, _STEP_MARKED_GROUPS, _STEP_CLASSES, _STEP_PEOPLE, _STEP_PREVIEWS)
 SCHEMA_VERSION = len(STEPS)

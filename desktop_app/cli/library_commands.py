@@ -19,6 +19,8 @@ _UNREAD = (
     "{:,} photos of the library were not read by this encoder yet and are not found: "
     "`contrastyle index` without a folder reads them."
 )
+# Photos that could be found this much before the end of the run are worth a word.
+_WORTH_TELLING_S = 2.0
 _KIND_TEXTS = {
     HitKind.SIMILAR: "",
     HitKind.NEAR_DUPLICATE: "near-duplicate",
@@ -71,6 +73,7 @@ def run_index(args: argparse.Namespace, console: Console) -> dict[str, object]:
         "photos_total": summary.photos_total,
         "unread": summary.unread,
         "seconds": round(summary.seconds, 3),
+        "searchable_seconds": round(summary.searchable_seconds, 3),
         "problems": [{"path": str(p.path), "reason": p.reason} for p in summary.problems],
     }
 
@@ -134,7 +137,10 @@ def _show_summary(summary: IndexSummary, console: Console) -> None:
     console.line(f"{summary.photos_total:,} photos in the library: {', '.join(counts)}.")
     if summary.unread:
         console.line(_UNREAD.format(summary.unread))
-    console.line(f"It took {duration_text(summary.seconds)}.")
+    soon = ""
+    if summary.seconds - summary.searchable_seconds >= _WORTH_TELLING_S:
+        soon = f"; all could be found after {duration_text(summary.searchable_seconds)}"
+    console.line(f"It took {duration_text(summary.seconds)}{soon}.")
     if summary.problems:
         console.line("Left out:")
     for problem in summary.problems:

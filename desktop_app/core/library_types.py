@@ -73,9 +73,15 @@ class IndexRequest:
 
 @dataclass(frozen=True, slots=True)
 class PhotoBatch:
-    """Photos that are safely in the library now; a partial message of an index run."""
+    """Photos that are safely in the library now; a partial message of an index run.
+
+    Attributes:
+        rows: The photos.
+        is_renewal: Some were there by the previews inside their files; their thumbnails are other ones now.
+    """
 
     rows: tuple[PhotoRow, ...]
+    is_renewal: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +91,8 @@ class IndexSummary:
     Attributes:
         added: New photos indexed.
         changed: Photos indexed again because the file changed.
-        unchanged: Photos whose size and time did not change; no pixel was read.
+        unchanged: Photos whose size and time did not change; no pixel was read, unless an earlier run
+            ended before it had looked closer than their previews.
         missing: Photos that were in the library and are gone from disk.
         unreadable: Files that could not be used.
         ignored: Files that are no images.
@@ -93,6 +100,7 @@ class IndexSummary:
         seconds: Wall time of the run.
         photos_total: Indexed photos in the library now.
         unread: How many of these the encoder in use has not read, so that no search finds them.
+        searchable_seconds: Wall time until all of them could be found, some by their previews.
     """
 
     added: int
@@ -105,6 +113,7 @@ class IndexSummary:
     seconds: float
     photos_total: int
     unread: int = 0
+    searchable_seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as NotYetError
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from pathlib import Path
 
 from desktop_app.catalogue.decode import UnreadablePhotoError, decode_content, read_photo_file
 from desktop_app.catalogue.duplicates import picture_signature
+from desktop_app.catalogue.embedded_preview import embedded_preview
 from desktop_app.catalogue.scanner import FileStamp
 from desktop_app.catalogue.thumbnails import ThumbnailStore, content_digest
 from desktop_app.core.settings import LibrarySettings
@@ -24,6 +26,8 @@ _log = logging.getLogger(__name__)
 _MOST_THREADS = 8
 # Waiting for one slow photo is interrupted this often, so that a search can be served.
 _PATIENCE_S = 0.1
+# A preview may be this much smaller than the network's input: 160 x 90, what a 16:9 photo has, for 96.
+_PREVIEW_SHARE = 0.9
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +41,7 @@ class ReadPhoto:
         height_px: Height of the upright picture.
         signature: Of the picture, see `catalogue.duplicates`.
         prepared: Network input, (input_px, input_px, 3).
+        is_preview: Signature and input are of the small picture inside the file, see `embedded_preview`.
     """
 
     stamp: FileStamp
@@ -45,6 +50,7 @@ class ReadPhoto:
     height_px: int
     signature: bytes
     prepared: Image
+    is_preview: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +73,11 @@ class BadPhoto:
 
 
 Outcome = ReadPhoto | KnownContent | BadPhoto
+ReadFile = Callable[[FileStamp, Mapping[bytes, int]], Outcome]
 
 
 class PhotoReader:
-    """Turns files into network inputs and thumbnails. `read` may be called from any thread.
+    """Turns files into network inputs and thumbnails. `read` and `read_soon` may be called from any thread.
 
     Args:
         embedder: Whose inputs are made.
@@ -93,17 +100,49 @@ class PhotoReader:
         Raises:
             ResourceError: The thumbnail cannot be written.
         """
+        return self._read(stamp, known, self._read_whole)
+
+    def read_soon(self, stamp: FileStamp, known: Mapping[bytes, int]) -> Outcome:
+        """Read one file by the small picture inside where that will do for now, else as `read` does."""
+        return self._read(stamp, known, self._read_preview)
+
+    def _read(
+        self,
+        stamp: FileStamp,
+        known: Mapping[bytes, int],
+        look: Callable[[FileStamp, bytes, bytes], ReadPhoto],
+    ) -> Outcome:
         try:
             content = read_photo_file(stamp.path)
             digest = content_digest(content)
             if digest in known:
                 return KnownContent(stamp, digest, known[digest])
-            image, size, prepared = self.decode(content, stamp.path)
+            return look(stamp, content, digest)
         except UnreadablePhotoError as error:
             is_gone = not error.is_lasting and not os.path.lexists(stamp.path)
             return BadPhoto(stamp, error.reason, error.is_lasting, is_gone)
+
+    def _read_whole(self, stamp: FileStamp, content: bytes, digest: bytes) -> ReadPhoto:
+        image, size, prepared = self.decode(content, stamp.path)
         self._thumbnails.write(digest, image, longer_side_px=self._settings.thumbnail_px)
         return ReadPhoto(stamp, digest, *size, picture_signature(image), prepared)
+
+    def _read_preview(self, stamp: FileStamp, content: bytes, digest: bytes) -> ReadPhoto:
+        preview = embedded_preview(
+            content,
+            at_least_px=math.ceil(_PREVIEW_SHARE * self._embedder.input_px),
+            max_megapixels=self._settings.max_megapixels,
+        )
+        if preview is None:
+            return self._read_whole(stamp, content, digest)
+        try:
+            prepared = self.prepare(preview.image, stamp.path)
+        except UnreadablePhotoError:  # the reason has to name the photo's own size
+            return self._read_whole(stamp, content, digest)
+        if not self._thumbnails.path_of(digest).exists():  # never in place of a sharp one
+            self._thumbnails.write(digest, preview.image, longer_side_px=self._settings.thumbnail_px)
+        size = preview.width_px, preview.height_px
+        return ReadPhoto(stamp, digest, *size, picture_signature(preview.image), prepared, is_preview=True)
 
     def decode(self, content: bytes, path: Path | None) -> tuple[Image, tuple[int, int], Image]:
         """Decode a file's content as the index does.
@@ -136,12 +175,12 @@ class PhotoReader:
 
 
 def read_ahead(
-    reader: PhotoReader, stamps: Sequence[FileStamp], *, known: Mapping[bytes, int], threads: int, ahead: int
+    read: ReadFile, stamps: Sequence[FileStamp], *, known: Mapping[bytes, int], threads: int, ahead: int
 ) -> Iterator[Outcome | None]:
     """Read files in their order, some in advance.
 
     Args:
-        reader: Reads one file.
+        read: Reads one file; called on several threads.
         stamps: The files.
         known: Contents that need no decoding; may grow meanwhile.
         threads: Files read at once; 0 chooses.
@@ -159,7 +198,7 @@ def read_ahead(
     try:
         rest = iter(stamps)
         for stamp in rest:
-            waiting.append(pool.submit(reader.read, stamp, known))
+            waiting.append(pool.submit(read, stamp, known))
             if len(waiting) >= max(ahead, count):
                 break
         while waiting:
@@ -170,7 +209,7 @@ def read_ahead(
                 continue
             waiting.popleft()
             if (stamp_or_none := next(rest, None)) is not None:
-                waiting.append(pool.submit(reader.read, stamp_or_none, known))
+                waiting.append(pool.submit(read, stamp_or_none, known))
             yield outcome
     finally:
         pool.shutdown(wait=True, cancel_futures=True)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from desktop_app.catalogue import database, schema
+from desktop_app.catalogue.catalogue import Catalogue
 from desktop_app.catalogue.database import DATABASE_NAME, check_integrity, open_database, transaction
 from desktop_app.core.errors import CatalogueError, ResourceError
 
@@ -83,6 +84,29 @@ def test_migration_keeps_content_and_leaves_a_backup(tmp_path: Path, monkeypatch
     assert backup.execute("SELECT path FROM folder").fetchall() == [(b"/photos",)]
     assert backup.execute("PRAGMA user_version").fetchone()[0] == before
     backup.close()
+
+
+def test_embeddings_of_an_older_library_are_of_full_pictures(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "STEPS", schema.STEPS[:4])
+    monkeypatch.setattr(database, "SCHEMA_VERSION", 4)
+    connection = open_database(tmp_path)
+    connection.execute(
+        "INSERT INTO photo (id, path, sort_name, size_bytes, modified_ns, width_px, height_px, digest, "
+        "state, reason) VALUES (1, ?, 'a', 10, 20, 4, 3, ?, 'indexed', '')",
+        (b"/p/a.jpg", b"d" * 16),
+    )
+    connection.execute("INSERT INTO model (id, name, version, embedding_size) VALUES (1, 'a', '1', 4)")
+    connection.execute("INSERT INTO vector (model_id, photo_id, position) VALUES (1, 1, 0)")
+    connection.commit()
+    connection.close()
+    monkeypatch.undo()
+    opened = Catalogue.open(tmp_path)
+    known = opened.photos.known_below([Path("/p")], model_id=1)[Path("/p/a.jpg")]
+    assert known.has_vector and not known.is_preview
+    assert opened.photos.facts_by_digest(model_id=1) == {b"d" * 16: (1, False)}
+    opened.close()
 
 
 def test_failed_migration_leaves_the_old_format(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

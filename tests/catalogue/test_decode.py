@@ -305,7 +305,7 @@ def test_large_pictures_are_decoded_one_at_a_time(tmp_path: Path, monkeypatch: p
 
     monkeypatch.setattr(module, "_LARGE_PIXELS", 1000)
     at_once, most, lock = 0, 0, threading.Lock()
-    original = module._upright_rgb
+    original = module.upright_rgb
 
     def watched(*arguments: object) -> object:
         nonlocal at_once, most
@@ -317,7 +317,7 @@ def test_large_pictures_are_decoded_one_at_a_time(tmp_path: Path, monkeypatch: p
             at_once -= 1
         return original(*arguments)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(module, "_upright_rgb", watched)
+    monkeypatch.setattr(module, "upright_rgb", watched)
     path = save_picture(tmp_path / "a.png", 1)
     threads = [threading.Thread(target=decode, args=(path,)) for _ in range(4)]
     for thread in threads:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import Outcome
-from tests.pictures import save_pictures
+from tests.pictures import save_camera_photos, save_pictures
 
 Run = Callable[..., Outcome]
 
@@ -61,6 +61,33 @@ def test_json_is_one_object(run: Run, photos: Path, tmp_path: Path) -> None:
     assert found["unread"] == 0
     assert isinstance(hits, list) and [hit["rank"] for hit in hits] == [1, 2, 3, 4, 5]
     assert set(hits[0]) >= {"path", "similarity", "kind", "rank"}
+
+
+def test_large_photos_are_found_before_they_are_read_in_full(run: Run, tmp_path: Path) -> None:
+    folder = tmp_path / "camera"
+    save_camera_photos(folder, 3)
+    indexed = run("index", folder, "--json", "--library", tmp_path / "lib").json
+    assert (indexed["added"], indexed["changed"], indexed["unreadable"]) == (3, 0, 0)
+    assert 0 < indexed["searchable_seconds"] < indexed["seconds"]
+    again = run("index", "--json", "--library", tmp_path / "lib").json
+    assert (again["added"], again["unchanged"]) == (0, 3)
+    assert again["searchable_seconds"] <= again["seconds"]
+
+
+def test_time_until_photos_are_found_is_told_when_it_is_much_shorter(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    from desktop_app.cli.console import Console
+    from desktop_app.cli.library_commands import _show_summary
+    from desktop_app.core.paths import paths_below
+    from desktop_app.core.settings import Settings
+    from desktop_app.core.types import IndexSummary
+
+    for soon in (2.0, 9.0):
+        summary = IndexSummary(3, 0, 0, 0, 0, 0, (), 10.0, 3, searchable_seconds=soon)
+        _show_summary(summary, Console(paths_below(tmp_path), Settings(), is_json=False))
+    out = capsys.readouterr().out
+    assert out.count("It took 10") == 2 and out.count("all could be found after 2") == 1
 
 
 def test_errors_have_code_one_and_a_json_object(run: Run, tmp_path: Path) -> None:

@@ -403,7 +403,11 @@ class CataloguePage(DropArea):
     # --- indexing -------------------------------------------------------------------------------------
 
     def _take_batch(self, message: object) -> None:
-        if isinstance(message, PhotoBatch) and not self._refresh_timer.isActive():
+        if not isinstance(message, PhotoBatch):
+            return
+        if message.is_renewal:
+            self._thumbnails.renew(row.thumbnail for row in message.rows if row.thumbnail is not None)
+        if not self._refresh_timer.isActive():
             self._refresh_timer.start()
 
     def _refresh(self) -> None:

@@ -29,6 +29,7 @@ class PhotoModel(QAbstractListModel):
         self._thumbnails = thumbnails
         self._waiting: dict[Path, set[int]] = {}
         thumbnails.ready.connect(self._show_thumbnail)
+        thumbnails.renewed.connect(self._ask_again)
 
     def photo_at(self, number: int) -> PhotoRow | None:
         """The photo of a row, or None while it is on its way."""
@@ -67,7 +68,7 @@ class PhotoModel(QAbstractListModel):
         if photo.thumbnail is None:
             return None
         pixmap = self._thumbnails.pixmap(photo.thumbnail)
-        if pixmap is None:
+        if pixmap is None or self._thumbnails.is_awaited(photo.thumbnail):
             self._waiting.setdefault(photo.thumbnail, set()).add(number)
         return pixmap
 
@@ -76,6 +77,12 @@ class PhotoModel(QAbstractListModel):
             if number < self.rowCount():
                 index = self.index(number, 0)
                 self.dataChanged.emit(index, index, [int(PhotoRole.THUMBNAIL)])
+
+    def _ask_again(self) -> None:
+        """Let views paint what they show; painting asks for the renewed thumbnails."""
+        if self.rowCount():
+            first, last = self.index(0, 0), self.index(self.rowCount() - 1, 0)
+            self.dataChanged.emit(first, last, [int(PhotoRole.THUMBNAIL)])
 
     def _description(self, photo: PhotoRow, hit: tuple[float, HitKind] | None) -> str:
         lines = [display_path(photo.path)]

@@ -10,6 +10,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import OrderedDict, deque
+from collections.abc import Iterable
 from pathlib import Path
 
 from PySide6.QtCore import QObject, Qt, QTimer, Signal
@@ -31,6 +32,7 @@ class ThumbnailCache(QObject):
 
     Signals:
         ready: The thumbnail of a file (`Path`) can be had now, or has turned out unreadable.
+        renewed: Some files hold other pictures now; those shown are asked for again.
 
     Args:
         parent: Qt owner.
@@ -38,6 +40,7 @@ class ThumbnailCache(QObject):
     """
 
     ready = Signal(object)
+    renewed = Signal()
     _files_read = Signal()
 
     def __init__(self, parent: QObject | None = None, *, limit_bytes: int = 192_000_000) -> None:
@@ -46,6 +49,7 @@ class ThumbnailCache(QObject):
         self._used_bytes = 0
         self._kept: OrderedDict[Path, QPixmap] = OrderedDict()
         self._unreadable: set[Path] = set()
+        self._stale: set[Path] = set()
         self._pending: set[Path] = set()
         self._decode_timer = QTimer(self)
         self._decode_timer.setInterval(0)
@@ -64,14 +68,29 @@ class ThumbnailCache(QObject):
         return self._used_bytes
 
     def pixmap(self, file: Path) -> QPixmap | None:
-        """The thumbnail, or None for now; then it is read and `ready` follows."""
+        """The thumbnail, or None for now; then it is read and `ready` follows.
+
+        One that was renewed is given as it was, until the new one is read and `ready` follows.
+        """
         found = self._kept.get(file)
         if found is not None:
             self._kept.move_to_end(file)
+            if file in self._stale and file not in self._pending:
+                self._stale.discard(file)
+                self._wish(file)
             return found
         if file not in self._unreadable:
             self._wish(file)
         return None
+
+    def is_awaited(self, file: Path) -> bool:
+        """Whether another picture of the file is on its way."""
+        return file in self._pending
+
+    def renew(self, files: Iterable[Path]) -> None:
+        """Files were written anew: read them again when they are asked for."""
+        self._stale.update(file for file in files if file in self._kept or file in self._pending)
+        self.renewed.emit()
 
     def has_failed(self, file: Path) -> bool:
         """Whether the file turned out to be unreadable."""
@@ -106,7 +125,10 @@ class ThumbnailCache(QObject):
             self._wishes[file] = None
             self._pending.add(file)
             while len(self._wishes) > _MOST_WISHES:
-                self._pending.discard(self._wishes.popitem(last=False)[0])
+                forgotten = self._wishes.popitem(last=False)[0]
+                self._pending.discard(forgotten)
+                if forgotten in self._kept:
+                    self._stale.add(forgotten)
             self._wake.notify_all()
         if self._thread is None:
             self._thread = threading.Thread(target=self._read_files, name="thumbnails", daemon=True)
@@ -129,11 +151,13 @@ class ThumbnailCache(QObject):
         pixmap = QPixmap()
         if not content or not pixmap.loadFromData(content):
             self._unreadable.add(file)
-        elif file not in self._kept:
+        else:
+            before = self._kept.pop(file, None)
+            self._used_bytes += _size(pixmap) - (_size(before) if before is not None else 0)
             self._kept[file] = pixmap
-            self._used_bytes += _size(pixmap)
         while self._used_bytes > self._limit_bytes and len(self._kept) > 1:
-            _, dropped = self._kept.popitem(last=False)
+            file_dropped, dropped = self._kept.popitem(last=False)
+            self._stale.discard(file_dropped)
             self._used_bytes -= _size(dropped)
         self.ready.emit(file)
 

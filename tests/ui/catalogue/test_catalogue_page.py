@@ -110,6 +110,19 @@ def test_added_folder_is_indexed_and_grows_live(
     assert catalogue._folders._problems.text() == "2 left out: see why"
 
 
+def test_thumbnails_of_photos_that_were_looked_at_closer_are_read_again(
+    filled: CataloguePage, runner: FakeRunner, thumbnails: ThumbnailCache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    renewed: list[Path] = []
+    monkeypatch.setattr(thumbnails, "renew", renewed.extend)
+    handle = runner.last(IndexRequest)
+    row = photo(1, Path("/thumbnails/1.jpg"))
+    handle.deliver_partial(PhotoBatch((row,)))
+    assert renewed == []
+    handle.deliver_partial(PhotoBatch((row,), is_renewal=True))
+    assert renewed == [row.thumbnail]
+
+
 def test_folders_and_links_that_lead_nowhere_are_listed_with_unreadable_files(
     filled: CataloguePage, runner: FakeRunner
 ) -> None:

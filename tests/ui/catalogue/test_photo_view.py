@@ -3,7 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from PySide6.QtGui import QGuiApplication
+from PySide6.QtGui import QGuiApplication, QImage
 from PySide6.QtWidgets import QMenu
 
 from desktop_app.core.types import HitKind, PhotoHit
@@ -44,6 +44,24 @@ def test_tiles_are_painted_in_every_state(
     view.set_fills(False)
     view.set_shows_names(True)
     assert view.grab().toImage() != filled
+
+
+def test_renewed_thumbnail_is_painted_without_being_asked(
+    qtbot: object, view: PhotoView, thumbnail_files: list[Path], thumbnails: ThumbnailCache
+) -> None:
+    view.model().set_hits(
+        tuple(PhotoHit(photo(n, f), 0.9, n, HitKind.SIMILAR) for n, f in enumerate(thumbnail_files))
+    )
+    view.grab()
+    qtbot.waitUntil(lambda: all(thumbnails.pixmap(file) is not None for file in thumbnail_files))
+    before = view.grab().toImage()
+    red = QImage(32, 24, QImage.Format.Format_RGB888)
+    red.fill(0xFF0000)
+    assert red.save(str(thumbnail_files[0]))
+    thumbnails.renew([thumbnail_files[0]])
+    centre = view.visualRect(view.model().index(0, 0)).center()
+    qtbot.waitUntil(lambda: view.grab().toImage().pixelColor(centre).red() > 200)
+    assert before.pixelColor(centre).red() < 50
 
 
 def test_choosing_a_tile_tells_the_photo(view: PhotoView) -> None:

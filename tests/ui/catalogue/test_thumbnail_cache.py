@@ -4,6 +4,7 @@ import threading
 from pathlib import Path
 
 import pytest
+from PySide6.QtGui import QImage
 
 from ui.catalogue.thumbnail_cache import ThumbnailCache
 
@@ -69,3 +70,56 @@ def test_closed_cache_reads_nothing(thumbnails: ThumbnailCache, thumbnail_files:
     thumbnails.close()
     assert thumbnails.pixmap(thumbnail_files[0]) is None
     assert not thumbnails._wishes
+
+
+def _repaint(file: Path, colour: int, side: int = 40) -> None:
+    picture = QImage(side, side, QImage.Format.Format_RGB32)
+    picture.fill(colour)
+    assert picture.save(str(file))
+
+
+def test_renewed_thumbnail_is_shown_as_it_was_until_the_new_one_is_read(
+    qtbot: object, thumbnails: ThumbnailCache, thumbnail_files: list[Path]
+) -> None:
+    file, other = thumbnail_files[:2]
+    for wanted in (file, other):
+        with qtbot.waitSignal(thumbnails.ready):
+            thumbnails.pixmap(wanted)
+    used = thumbnails.used_bytes
+    _repaint(file, 0xFF0000)
+    thumbnails.renew([file, thumbnail_files[5]])
+    with qtbot.waitSignal(thumbnails.ready) as ready:
+        assert thumbnails.pixmap(file).width() == 32, "no gap in the grid meanwhile"
+        assert thumbnails.is_awaited(file) and not thumbnails.is_awaited(other)
+        assert thumbnails.pixmap(other) is not None
+    assert ready.args == [file]
+    assert thumbnails.pixmap(file).width() == 40 and not thumbnails.is_awaited(file)
+    assert thumbnails.used_bytes == used + 4 * (40 * 40 - 32 * 24)
+
+
+def test_thumbnail_renewed_while_the_old_one_is_being_read_is_read_again(
+    qtbot: object, thumbnails: ThumbnailCache, thumbnail_files: list[Path]
+) -> None:
+    file = thumbnail_files[0]
+    with qtbot.waitSignal(thumbnails.ready):
+        thumbnails.pixmap(file)
+        qtbot.waitUntil(lambda: bool(thumbnails._read) or thumbnails.pixmap(file) is not None)
+        _repaint(file, 0x00FF00)
+        thumbnails.renew([file])
+    qtbot.waitUntil(lambda: thumbnails.pixmap(file).width() == 40)
+
+
+def test_wish_for_a_renewed_thumbnail_outlives_fast_scrolling(
+    qtbot: object, thumbnails: ThumbnailCache, thumbnail_files: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = thumbnail_files[0]
+    with qtbot.waitSignal(thumbnails.ready):
+        thumbnails.pixmap(file)
+    _repaint(file, 0x0000FF)
+    thumbnails.renew([file])
+    with thumbnails._wake:  # the reading thread has to wait until all are wished for
+        thumbnails.pixmap(file)
+        for number in range(500):
+            thumbnails.pixmap(Path(f"/nowhere/{number}.jpg"))
+        assert file not in thumbnails._wishes
+    qtbot.waitUntil(lambda: thumbnails.pixmap(file).width() == 40)
