@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import cv2
@@ -10,14 +11,26 @@ import numpy as np
 import numpy.typing as npt
 
 from desktop_app.core.types import FloatArray, Image, PasteMode
-from desktop_app.engine.align.ffhq_crop import Quad, align_face, check_quad, photo_to_aligned, quad_side_px
+from desktop_app.engine.align.ffhq_crop import (
+    Quad,
+    align_face,
+    aligned_to_photo,
+    check_quad,
+    photo_to_aligned,
+    quad_side_px,
+)
+from desktop_app.engine.align.paste_change import carry_change
 
 # Side at which colours along the seam are compared.
 SEAM_PX = 64
 # Width of the blur that carries the seam's colours inwards, as a share of the side.
 SEAM_REACH = 0.25
 
+# Rows that are pasted at once: what is needed of them stays in the processor's cache.
+_BAND_PX = 64
+
 Box = tuple[slice, slice]
+ChangeIn = Callable[[Box], FloatArray]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,16 +69,15 @@ def paste_back(photo: Image, paste: FacePaste) -> Image:
     if paste.edited.shape != paste.reconstruction.shape or paste.edited.shape[0] != paste.edited.shape[1]:
         raise ValueError(f"shapes differ: {paste.edited.shape}, {paste.reconstruction.shape}")
     box = _quad_box(paste.quad, width=photo.shape[1], height=photo.shape[0])
-    mask = soft_mask(paste.quad, box, blend=paste.blend)
-    if paste.mode is PasteMode.CHANGE:
-        change = _in_photo(paste.edited - paste.reconstruction, paste.quad, box)
-    else:
-        face = paste.edited + _seam_correction(photo, paste)
-        change = _in_photo(face, paste.quad, box) - photo[box].astype(np.float32)
-    # A pixel that nothing changes keeps its value exactly: the sum is rounded, not the parts.
-    blended = photo[box].astype(np.float32) + mask[:, :, None] * change
     result = photo.copy()
-    result[box] = np.clip(np.rint(blended), 0, 255).astype(np.uint8)
+    change_of = _carried_change if paste.mode is PasteMode.CHANGE else _replaced_change
+    change_in = change_of(photo, paste, box)
+    for top in range(box[0].start, box[0].stop, _BAND_PX):
+        band = (slice(top, min(top + _BAND_PX, box[0].stop)), box[1])
+        weight = soft_mask(paste.quad, band, blend=paste.blend)[:, :, None]
+        # A pixel that nothing changes keeps its value exactly: the sum is rounded, not the parts.
+        blended = photo[band] + weight * change_in(band)
+        result[band] = np.clip(np.rint(blended, out=blended), 0, 255, out=blended)
     result.setflags(write=False)
     return result
 
@@ -82,15 +94,69 @@ def soft_mask(quad: Quad, box: Box, *, blend: float) -> FloatArray:
         (rows, columns) float32.
     """
     matrix = photo_to_aligned(quad, aligned_px=1)
-    rows = np.arange(box[0].start, box[0].stop, dtype=np.float64)[:, None]
-    columns = np.arange(box[1].start, box[1].stop, dtype=np.float64)[None, :]
-    weight = np.ones((rows.size, columns.size))
-    for a, b, c in matrix:
+    rows = np.arange(box[0].start, box[0].stop, dtype=np.float32)[:, None]
+    columns = np.arange(box[1].start, box[1].stop, dtype=np.float32)[None, :]
+    weight = np.ones((rows.size, columns.size), dtype=np.float32)
+    for a, b, c in matrix.astype(np.float32):
         place = a * columns + b * rows + c + 0.5  # 0..1 across the quad
         depth = np.minimum(place, 1.0 - place)
-        share = np.clip(depth / blend, 0.0, 1.0) if blend > 0 else (depth >= 0).astype(np.float64)
+        share = np.clip(depth / blend, 0.0, 1.0) if blend > 0 else (depth >= 0).astype(np.float32)
         weight *= share * share * (3.0 - 2.0 * share)
-    return weight.astype(np.float32)
+    return weight
+
+
+def _replaced_change(photo: Image, paste: FacePaste, box: Box) -> ChangeIn:
+    """The difference between the edited face and the photo's pixels."""
+    face = _reduced(paste.edited + _seam_correction(photo, paste), paste.quad)
+    return lambda band: _in_photo(face, paste.quad, band) - photo[band]
+
+
+def _carried_change(photo: Image, paste: FacePaste, box: Box) -> ChangeIn:
+    """What the edit changes of the photo's pixels, which go along with what it moves."""
+    carried = carry_change(_around(photo, paste, box), paste.edited, paste.reconstruction)
+    corners = np.array(paste.quad)
+    along = np.stack([corners[3] - corners[0], corners[1] - corners[0]]).astype(np.float32)  # right, down
+    own = photo[box]
+    shift_px = carried.shift @ along
+    moving = _reduced(np.concatenate([shift_px, carried.kept], axis=2), paste.quad)
+    added = _reduced(carried.added, paste.quad)
+    columns = np.arange(own.shape[1], dtype=np.float32)[None, :]
+
+    def change(band: Box) -> FloatArray:
+        there = _in_photo(moving, paste.quad, band, flags=cv2.INTER_LINEAR)
+        rows = np.arange(band[0].start - box[0].start, band[0].stop - box[0].start, dtype=np.float32)[:, None]
+        moved = cv2.remap(
+            own, columns + there[:, :, 0], rows + there[:, :, 1], cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT
+        )
+        found: FloatArray = there[:, :, 2:] * moved
+        found += _in_photo(added, paste.quad, band)
+        found -= photo[band]
+        return found
+
+    return change
+
+
+def _around(photo: Image, paste: FacePaste, box: Box) -> FloatArray:
+    """The photo's own pixels in the frame and size of the edited face; beyond the photo its reflection."""
+    side = paste.edited.shape[0]
+    own = photo[box]
+    shrink = max(min(quad_side_px(paste.quad) / (2 * side), min(own.shape[:2]) / 2), 1.0)
+    size = (max(round(own.shape[1] / shrink), 1), max(round(own.shape[0] / shrink), 1))
+    small = cv2.resize(own, size, interpolation=cv2.INTER_AREA) if shrink > 1 else own
+    scale = np.array([size[0] / own.shape[1], size[1] / own.shape[0]])
+    matrix = aligned_to_photo(paste.quad, aligned_px=2 * side)
+    matrix[:, 2] -= (box[1].start, box[0].start)
+    matrix *= scale[:, None]
+    matrix[:, 2] += 0.5 * scale - 0.5  # pixel centres
+    twice = cv2.warpAffine(
+        small,
+        matrix,
+        (2 * side, 2 * side),
+        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+        borderMode=cv2.BORDER_REFLECT,
+    )
+    there: FloatArray = cv2.resize(twice, (side, side), interpolation=cv2.INTER_AREA).astype(np.float32)
+    return there
 
 
 def _quad_box(quad: Quad, *, width: int, height: int) -> Box:
@@ -102,17 +168,23 @@ def _quad_box(quad: Quad, *, width: int, height: int) -> Box:
     )
 
 
-def _in_photo(face: FloatArray, quad: Quad, box: Box) -> FloatArray:
-    """A picture in the crop's frame, resampled onto photo pixels; outside it the rim goes on."""
+def _reduced(face: FloatArray, quad: Quad) -> FloatArray:
+    """A picture in the crop's frame that is no finer than the photo: sampling alone would alias."""
     side = quad_side_px(quad)
-    if face.shape[0] > 1.5 * side:  # reduce first: sampling alone would alias
-        smaller = max(round(side), 1)
-        face = cv2.resize(face, (smaller, smaller), interpolation=cv2.INTER_AREA)
+    if face.shape[0] <= 1.5 * side:
+        return face
+    smaller = max(round(side), 1)
+    small: FloatArray = cv2.resize(face, (smaller, smaller), interpolation=cv2.INTER_AREA)
+    return small
+
+
+def _in_photo(face: FloatArray, quad: Quad, box: Box, *, flags: int = cv2.INTER_CUBIC) -> FloatArray:
+    """A picture in the crop's frame, resampled onto photo pixels; outside it the rim goes on."""
     matrix = photo_to_aligned(quad, aligned_px=face.shape[0])
     matrix[:, 2] += matrix[:, :2] @ np.array([box[1].start, box[0].start])
     size = (box[1].stop - box[1].start, box[0].stop - box[0].start)
     there: FloatArray = cv2.warpAffine(
-        face, matrix, size, flags=cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_REPLICATE
+        face, matrix, size, flags=flags | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_REPLICATE
     )
     return there
 
