@@ -94,8 +94,8 @@ def register(subparsers: _Subparsers) -> None:
         type=PasteMode,
         choices=tuple(PasteMode),
         default=None,
-        help="change: add the change to the photo's own pixels; replace: put the model's face there "
-        "(change; replace for a model that draws cartoons)",
+        help="change: move and tint the photo's own pixels as the edit does; replace: put the model's face "
+        "there (change; replace for a model that draws cartoons)",
     )
     invert.set_defaults(command=run_invert)
 

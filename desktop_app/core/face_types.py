@@ -117,8 +117,9 @@ class InvertRequest:
 class PasteMode(StrEnum):
     """How an edited face is put back into its photo.
 
-    `change` adds what the edit changed in the reconstruction to the photo's own pixels, so that
-    detail finer than the model's output stays. `replace` puts the model's face in their place.
+    `change` moves and tints the photo's own pixels as the edit did with the reconstruction, so that
+    detail finer than the model's output stays where the edit draws nothing new. `replace` puts the
+    model's face in their place.
     """
 
     CHANGE = "change"

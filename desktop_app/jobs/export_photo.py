@@ -158,5 +158,5 @@ def _write_photo(
 def _detail_warning(mode: PasteMode, *, side_px: int, output_px: int) -> str:
     sizes = f"The model paints {output_px} pixels, the face crop in the photo is {side_px} pixels wide"
     if mode is PasteMode.CHANGE:
-        return f"{sizes}: the change was added to the photo's own pixels, whose fine detail stays."
+        return f"{sizes}: the photo's own detail stays, except where the edit draws something new."
     return f"{sizes}: the pasted face is softer than the photo around it."

@@ -1,8 +1,8 @@
-"""Edits carried back into portraits: edges left behind, stray edges, changed surroundings, closeness to the edit.
+"""Edits carried back into portraits: edges left behind, stray edges, surroundings, closeness to the edit.
 
-Portraits of held-out people (`CONTRASTYLE_DATA`/portraits), the built-in model, seven edits at three strengths.
-All figures are taken in the crop's frame at 128 pixels, against what would be ideal: the edited face in the
-colours of the photo. `added` is the plain sum of photo and change, for comparison.
+Portraits of held-out people (`CONTRASTYLE_DATA`/portraits), the built-in model, seven edits at four
+strengths. All figures are taken in the crop's frame at 128 pixels, against what would be ideal: the edited
+face in the colours of the photo. `added` is the plain sum of photo and change, for comparison.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import csv
 import os
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
@@ -59,7 +59,9 @@ def added(photo: Image, face: FacePaste) -> Image:
     place = (np.arange(side) + 0.5) / side
     rise = np.clip(np.minimum(place, 1 - place) / face.blend, 0, 1)
     soft = rise * rise * (3 - 2 * rise)
-    change = (face.edited - face.reconstruction) * (soft[:, None] * soft[None, :])[:, :, None].astype(np.float32)
+    change = (face.edited - face.reconstruction) * (soft[:, None] * soft[None, :])[:, :, None].astype(
+        np.float32
+    )
     there = cv2.warpAffine(change, to_photo, (photo.shape[1], photo.shape[0]), flags=cv2.INTER_CUBIC)
     return np.clip(np.rint(photo + there), 0, 255).astype(np.uint8)
 
@@ -136,6 +138,3 @@ def _cases() -> Iterator[tuple[Image, Quad, FloatArray, str, float, FloatArray]]
                 edit = Edit(strengths=((name, min(strength, slider.maximum)),))
                 after = tensor_to_levels(services.faces.synthesize_edit(session, edit))
                 yield photo, session.quad, before, name, strength, after
-
-
-_Paste = Callable[[Image, FacePaste], Image]

@@ -109,3 +109,87 @@ def test_the_mask_is_soft_inside_and_zero_outside() -> None:
     assert np.abs(np.diff(mask, axis=1)).max() < 0.1
     hard = soft_mask(_quad(0.0), (slice(0, 240), slice(0, 320)), blend=0.0)
     assert set(np.unique(hard)) == {0.0, 1.0}
+
+
+def _disc(x: float, *, radius: float = 0.18, side: int = 128) -> FloatArray:
+    """A bright disc with a dark spot, on dark ground, its centre at a share of the side."""
+    place = (np.arange(side) + 0.5) / side
+    away = np.hypot(place[None, :] - x, place[:, None] - 0.5)
+    level = 60 + 120 / (1 + np.exp((away - radius) * 120)) - 60 / (1 + np.exp((away - 0.05) * 120))
+    return np.repeat(level[:, :, None], 3, axis=2).astype(np.float32)
+
+
+def _square_photo(face: FloatArray, *, noise: int) -> tuple[Image, Quad]:
+    """A photo that is its own crop, with grain."""
+    grain = np.random.default_rng(1).integers(-noise, noise + 1, (*face.shape[:2], 1))
+    quad = (
+        (-0.5, -0.5),
+        (-0.5, len(face) - 0.5),
+        (len(face) - 0.5, len(face) - 0.5),
+        (len(face) - 0.5, -0.5),
+    )
+    return np.clip(face + grain, 0, 255).astype(np.uint8), quad
+
+
+def test_an_outline_that_moves_does_not_stand_twice() -> None:
+    """The photo's disc is a little larger than the reconstruction's: its rim must go along."""
+    before, after = _disc(0.5), _disc(0.56)
+    photo, quad = _square_photo(_disc(0.5, radius=0.2), noise=0)
+    ideal = _disc(0.56, radius=0.2)
+    carried = paste_back(photo, FacePaste(quad, after, before))
+    added = np.clip(photo + after - before, 0, 255)
+    off = [np.abs(one - ideal)[40:88].mean() for one in (carried, added)]
+    assert off[0] < 0.5 * off[1]
+
+
+def test_detail_goes_along_with_what_moves() -> None:
+    before, after = _disc(0.5), _disc(0.56)
+    photo, quad = _square_photo(before, noise=12)
+    result = paste_back(photo, FacePaste(quad, after, before)).astype(float)[:, :, 0]
+    grain = photo[:, :, 0].astype(float) - before[:, :, 0]
+    inner = (slice(52, 76), slice(60, 84))
+    there = (result - after[:, :, 0])[inner]
+    shifts = [np.corrcoef(there.ravel(), np.roll(grain, x, axis=1)[inner].ravel())[0, 1] for x in range(13)]
+    assert 6 <= int(np.argmax(shifts)) <= 9, "the grain of the middle moved by .06 of 128 pixels"
+    assert max(shifts) > 0.5
+
+
+def test_an_edit_of_the_face_leaves_its_surroundings() -> None:
+    photo, quad = _square_photo(_disc(0.5), noise=5)
+    before = _disc(0.5)
+    after = before.copy()
+    after[40:90, 40:90] += 40
+    after[:20, :20] += 30  # what an edit does to the background by the way
+    result = paste_back(photo, FacePaste(quad, after, before)).astype(int)
+    assert np.abs(result[:24, :24] - photo[:24, :24].astype(int)).max() <= 1
+    assert (result[50:80, 50:80] - photo[50:80, 50:80].astype(int)).mean() > 30
+
+
+def test_an_edit_of_the_background_reaches_it() -> None:
+    photo, quad = _square_photo(_disc(0.5), noise=5)
+    before = _disc(0.5)
+    after = np.where(before < 100, before + 40, before + 2).astype(np.float32)
+    result = paste_back(photo, FacePaste(quad, after, before, blend=0.05)).astype(int)
+    corner = (slice(10, 24), slice(10, 24))
+    assert (result[corner] - photo[corner].astype(int)).mean() > 30
+
+
+def test_what_is_redrawn_takes_the_place_of_the_photo() -> None:
+    """A dark bar in the photo, where the edit paints bright teeth: no bar may shine through."""
+    before = np.full((128, 128, 3), 120, dtype=np.float32)
+    photo, quad = _square_photo(before, noise=0)
+    photo = photo.copy()
+    photo[74:78, 50:78] = 60
+    before[72:80, 50:78] = 90
+    after = np.full((128, 128, 3), 120, dtype=np.float32)
+    after[68:84, 46:82] = 230
+    after[68:70, 46:82] = after[82:84, 46:82] = 40
+    inside = (slice(71, 81), slice(54, 74))
+    spread = [
+        float(np.ptp(one[inside].mean(axis=(1, 2))))
+        for one in (
+            paste_back(photo, FacePaste(quad, after, before)),
+            np.clip(photo + after - before, 0, 255),
+        )
+    ]
+    assert spread[0] < 0.5 * spread[1]

@@ -91,7 +91,7 @@ def test_the_photo_changes_only_inside_the_crop(case: Case, tmp_path: Path) -> N
     assert columns.min() >= quad[:, 0].min() - 1
     assert columns.max() <= quad[:, 0].max() + 1
     assert rows.max() <= quad[:, 1].max() + 1
-    assert any("change was added" in warning for warning in warnings)
+    assert any("own detail stays" in warning for warning in warnings)
 
 
 def test_without_an_edit_the_pasted_photo_is_the_photo(case: Case, tmp_path: Path) -> None:

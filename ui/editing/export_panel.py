@@ -122,7 +122,8 @@ class ExportPanel(QFrame):
         self._mode.addItem(self.tr("Use the model's face"), PasteMode.REPLACE)
         self._mode.setToolTip(
             self.tr(
-                "Keep: only what the edit changed is added to the photo's own pixels.\n"
+                "Keep: the photo's own pixels move and change as the edit wants; only what it\n"
+                "draws anew comes from the model.\n"
                 "Use: the model's face takes the place of the photo's."
             )
         )

@@ -19,7 +19,7 @@ from desktop_app.engine.align.ffhq_crop import (
     photo_to_aligned,
     quad_side_px,
 )
-from desktop_app.engine.align.paste_change import carry_change
+from desktop_app.engine.align.paste_change import carry_change, head_weight
 
 # Side at which colours along the seam are compared.
 SEAM_PX = 64
@@ -107,8 +107,16 @@ def soft_mask(quad: Quad, box: Box, *, blend: float) -> FloatArray:
 
 def _replaced_change(photo: Image, paste: FacePaste, box: Box) -> ChangeIn:
     """The difference between the edited face and the photo's pixels."""
+    head = head_weight(paste.edited.shape[0])
     face = _reduced(paste.edited + _seam_correction(photo, paste), paste.quad)
-    return lambda band: _in_photo(face, paste.quad, band) - photo[band]
+    weight = _reduced(head, paste.quad)
+
+    def change(band: Box) -> FloatArray:
+        there: FloatArray = _in_photo(face, paste.quad, band) - photo[band]
+        there *= _in_photo(weight, paste.quad, band, flags=cv2.INTER_LINEAR)[:, :, None]
+        return there
+
+    return change
 
 
 def _carried_change(photo: Image, paste: FacePaste, box: Box) -> ChangeIn:
@@ -126,7 +134,11 @@ def _carried_change(photo: Image, paste: FacePaste, box: Box) -> ChangeIn:
         there = _in_photo(moving, paste.quad, band, flags=cv2.INTER_LINEAR)
         rows = np.arange(band[0].start - box[0].start, band[0].stop - box[0].start, dtype=np.float32)[:, None]
         moved = cv2.remap(
-            own, columns + there[:, :, 0], rows + there[:, :, 1], cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT
+            own,
+            columns + there[:, :, 0],
+            rows + there[:, :, 1],
+            cv2.INTER_CUBIC,
+            borderMode=cv2.BORDER_REFLECT,
         )
         found: FloatArray = there[:, :, 2:] * moved
         found += _in_photo(added, paste.quad, band)
