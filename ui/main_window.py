@@ -290,6 +290,8 @@ class MainWindow(QMainWindow):
             self._notifications.show_failure(JobFailure(error.message, error.hint))
             return
         self._settings = new
+        if new.inversion.model != old.inversion.model:
+            self._faces.set_model(new.inversion.model)
         self._faces.set_steps(new.inversion.steps)
         self._library.set_top_k(new.search.top_k)
         if needs_restart(old, new):
@@ -308,9 +310,13 @@ class MainWindow(QMainWindow):
         except ResourceError as error:
             self._notifications.show_failure(JobFailure(error.message, error.hint))
         self._library.take_encoder()
+        found = next((model for model in self._models if model.name == answer.name), None)
+        hint = self.tr("The page Learn goes back with one click; nothing of the old index was lost.")
+        if found is not None and found.is_builtin:
+            hint = self.tr("The other encoder and what it knows stay on the page Learn.")
         self._notifications.notify(
-            self.tr("Similar photos are found with another encoder now."),
-            hint=self.tr("The page Learn goes back with one click; nothing of the old index was lost."),
+            self.tr("Similar photos are found with “{}” now.").format(found.title if found else answer.name),
+            hint=hint,
         )
 
     def _go_to_sender(self) -> None:

@@ -538,5 +538,20 @@ def test_resnet50_computes_what_torchvision_computes() -> None:
 
 def test_smaller_resnets_are_refused_by_name(tmp_path: Path) -> None:
     state = {"conv1.weight": torch.zeros(64, 3, 7, 7), "layer1.0.conv1.weight": torch.zeros(64, 64, 3, 3)}
-    with pytest.raises(ImportRefused, match="smaller ResNet"):
+    with pytest.raises(ImportRefused, match="smaller ResNet") as told:
         imported(made.save(state, tmp_path / "x.pth"), tmp_path / "out")
+    assert "timm:resnet18" in told.value.hint
+
+
+@pytest.mark.parametrize(
+    ("keys", "whose"),
+    [
+        (("cls_token", "patch_embed.proj.weight"), "timm"),
+        (("logit_scale", "visual.conv1.weight", "visual.layer1.0.conv1.weight"), "open_clip"),
+    ],
+)
+def test_encoders_that_need_no_import_are_named(tmp_path: Path, keys: tuple[str, ...], whose: str) -> None:
+    state = {key: torch.zeros(2, 3, 4, 4) for key in keys}
+    with pytest.raises(ImportRefused, match=f"encoder of {whose}") as told:
+        imported(made.save(state, tmp_path / "x.pth"), tmp_path / "out")
+    assert f"{whose}:" in told.value.hint

@@ -259,3 +259,7 @@ def test_switched_encoder_is_remembered_and_photos_are_looked_for(
     assert load_settings(paths.settings_file).library.encoder == "tuned.1"
     assert len(runner.requests(IndexRequest)) == before + 1
     assert "goes back with one click" in filled.notifications.messages[-1].hint
+    filled._models_page.models_known.emit(models())
+    filled._tune.encoder_switched.emit(EncoderSwitched("contrastive_photo.builtin", "tuned.1", 10, 10))
+    told = filled.notifications.messages[-1]
+    assert models()[0].title in told.text and "goes back" not in told.hint

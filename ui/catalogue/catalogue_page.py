@@ -230,6 +230,7 @@ class CataloguePage(DropArea):
         self._count = CountLabel()
         self._order = QComboBox()
         self._order.setAccessibleName(self.tr("Order"))
+        self._order.setToolTip(self.tr("Which photos come first"))
         for text, order in (
             (self.tr("Newest first"), PhotoOrder.NEWEST),
             (self.tr("Oldest first"), PhotoOrder.OLDEST),

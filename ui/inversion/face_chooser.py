@@ -111,6 +111,11 @@ class FaceChooser(QFrame):
         self._suggest_second()
         self._update_state()
 
+    def set_model(self, name: str) -> None:
+        """Choose a model, now and for the next faces."""
+        self._settings = replace(self._settings, model=name)
+        self.first.choose(model=name)
+
     def set_steps(self, steps: int) -> None:
         """Set the number of steps."""
         for chooser in (self.first, self.second):

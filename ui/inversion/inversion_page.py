@@ -107,6 +107,10 @@ class InversionPage(DropArea):
         """The models are known, or others than before: ask what they can do with faces."""
         self._ask_models()
 
+    def set_model(self, name: str) -> None:
+        """Set the model to begin with."""
+        self._chooser.set_model(name)
+
     def set_steps(self, steps: int) -> None:
         """Set the number of steps to begin with."""
         self._chooser.set_steps(steps)

@@ -112,6 +112,7 @@ class MapPage(QFrame):
     def _build_parts(self) -> None:
         self._by = QComboBox()
         self._by.setAccessibleName(self.tr("Colour by"))
+        self._by.setToolTip(self.tr("What the colours of the points mean"))
         for by, text in (
             (ColourBy.CLUSTER, self.tr("Cluster")),
             (ColourBy.FOLDER, self.tr("Folder")),

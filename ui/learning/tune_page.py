@@ -161,9 +161,13 @@ class TunePage(QFrame):
         left.addWidget(self._encoders)
         left.addStretch(1)
         left.setContentsMargins(22, 18, 18, 16)
+        choices = _scrolled(frame("sidePanel", left), width_px=_SIDE_PX)
+        choices.setAccessibleName(self.tr("What is learned from"))
+        outcome = _scrolled(self._build_right())
+        outcome.setAccessibleName(self.tr("Training and its result"))
         main: QHBoxLayout = row(spacing=0)
-        main.addWidget(_scrolled(frame("sidePanel", left), width_px=_SIDE_PX))
-        main.addWidget(_scrolled(self._build_right()), 1)
+        main.addWidget(choices)
+        main.addWidget(outcome, 1)
         self.setLayout(main)
 
     def _build_right(self) -> QFrame:

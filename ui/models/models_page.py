@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from PySide6.QtCore import QAbstractTableModel, QModelIndex, QObject, QPersistentModelIndex, Qt, Signal
-from PySide6.QtGui import QBrush
+from PySide6.QtGui import QBrush, QResizeEvent
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QApplication,
@@ -38,6 +38,7 @@ _LICENCE_COLUMN = 2
 _LICENCE_PX = 130
 _Index = QModelIndex | QPersistentModelIndex
 _CARD_PX = 340
+_NARROW_PX = 1100
 _COLUMNS = 5
 _WORD_PARTS = 12
 
@@ -81,7 +82,7 @@ class ModelTable(QAbstractTableModel):
                 self._state(model),
             )[index.column()]
         if role == Qt.ItemDataRole.ToolTipRole:
-            return model.problem or model.name
+            return model.problem or f"{model.title}\n{model.name}"
         if role == Qt.ItemDataRole.ForegroundRole and not model.is_usable:
             return QBrush(QApplication.palette().color(theme.DANGER_ROLE))
         return None
@@ -98,6 +99,7 @@ class ModelTable(QAbstractTableModel):
     def _purpose(self, model: ModelInfo) -> str:
         names = {
             "encoder": self.tr("similar photos"),
+            "face_encoder": self.tr("people"),
             "inversion": self.tr("faces"),
             "face_points": self.tr("finding faces"),
             "generator": self.tr("painting pictures"),
@@ -121,6 +123,12 @@ def _breakable(text: str) -> str:
         else w
         for w in words
     )
+
+
+def _spoken(name: str) -> str:
+    """The name of a fact, as cards write it, for people: "training_time" becomes "Training time"."""
+    words = name.replace("_", " ").replace("sha256", "SHA-256")
+    return words[:1].upper() + words[1:]
 
 
 class ModelsPage(DropArea):
@@ -220,6 +228,7 @@ class ModelsPage(DropArea):
         scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         scroll.setFixedWidth(_CARD_PX)
         scroll.setWidget(side)
+        scroll.setAccessibleName(self.tr("Card of the chosen model"))
         main = row(spacing=0)
         main.addLayout(left, 1)
         main.addWidget(scroll)
@@ -343,9 +352,14 @@ class ModelsPage(DropArea):
             text = label(_breakable(value), wraps=True)
             text.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
             text.setAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignTop)
-            title = label(name, role="muted")
+            title = label(_spoken(name), role="muted")
             title.setAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignTop)
             self._facts.addRow(title, text)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """In a narrow window titles need the room more than licences, which the card tells too."""
+        super().resizeEvent(event)
+        self._table.setColumnHidden(_LICENCE_COLUMN, event.size().width() < _NARROW_PX)
 
     def _show_random_faces(self) -> None:
         if self._chosen is not None:

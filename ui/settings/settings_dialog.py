@@ -27,6 +27,7 @@ from ui.widgets.controls import column, label, pad_spin_box, restyle
 from ui.widgets.elided_combo import ElidedCombo
 
 _WIDTH_PX = 640
+_LIBRARIES = ("timm", "open_clip")
 _DEVICES = ("auto", "cpu", "cuda", "mps")
 
 
@@ -43,7 +44,8 @@ class SettingsDialog(QDialog):
         super().__init__(parent)
         self._settings = settings
         self._encoder = QComboBox()
-        self._model = ElidedCombo()
+        self._problem = label(role="problem", wraps=True)
+        self._model = ElidedCombo(self.tr("What the page Faces begins with"))
         self._build_fields(models)
         self._build_ui()
         self._show_values()
@@ -80,19 +82,27 @@ class SettingsDialog(QDialog):
             self.tr("A model of the list, or timm:NAME or open_clip:NAME with weights in the model folder")
         )
         self._top_k = _spin(1, 10_000)
+        self._top_k.setToolTip(self.tr("Photos that a search for similar ones shows"))
         self._cutoff = _decimal(0.0, 100.0, step=0.1, decimals=2)
         self._cutoff.setSuffix(" %")
         self._cutoff.setToolTip(
             self.tr("Shown are photos more similar than this share of random pairs of your library")
         )
         self._duplicates = _decimal(0.0, 1.0, step=0.01, decimals=2)
+        self._duplicates.setToolTip(
+            self.tr("From this similarity on (1: the same) a photo may be marked as a near-duplicate")
+        )
         self._steps = _spin(1, 20)
+        self._steps.setToolTip(self.tr("How often the encoder refines a face at first, 1 to 20"))
         self._device = QComboBox()
+        self._device.setToolTip(self.tr("Where networks are computed; automatic takes the fastest there is"))
         names = (self.tr("automatic"), self.tr("processor (CPU)"), "NVIDIA (CUDA)", "Apple (MPS)")
         for name, key in zip(names, _DEVICES, strict=True):
             self._device.addItem(name, key)
         self._threads = _spin(0, 256)
         self._decode_threads = _spin(0, 64)
+        self._threads.setToolTip(self.tr("Processor threads of the networks"))
+        self._decode_threads.setToolTip(self.tr("Threads that open photos ahead of the encoder"))
         for spin in (self._threads, self._decode_threads):
             spin.setSpecialValueText(self.tr("automatic"))
 
@@ -120,7 +130,7 @@ class SettingsDialog(QDialog):
                 ),
             ),
         )
-        for title, fields in groups:
+        for number, (title, fields) in enumerate(groups):
             box.addWidget(label(title, role="section"))
             form = QFormLayout()
             form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
@@ -134,6 +144,8 @@ class SettingsDialog(QDialog):
                 field.setAccessibleName(name.replace(" *", ""))
                 form.addRow(text, field)
             box.addLayout(form)
+            if number == 0:
+                box.addWidget(self._problem)  # it is about the encoder
             box.addSpacing(8)
         self._restart = label(self.tr("* takes effect at the next start"), role="muted", wraps=True)
         box.addWidget(self._restart)
@@ -151,6 +163,7 @@ class SettingsDialog(QDialog):
 
     def _connect(self) -> None:
         self._encoder.activated.connect(self._show_start)
+        self._encoder.editTextChanged.connect(self._check_encoder)
         self._buttons.accepted.connect(self.accept)
         self._buttons.rejected.connect(self.reject)
         defaults = self._buttons.button(QDialogButtonBox.StandardButton.RestoreDefaults)
@@ -166,6 +179,7 @@ class SettingsDialog(QDialog):
         self._cutoff.setValue(shown.search.cutoff_percentile)
         self._duplicates.setValue(shown.search.duplicate_similarity)
         self._steps.setValue(shown.inversion.steps)
+        self._check_encoder()
         self._threads.setValue(shown.engine.threads)
         self._decode_threads.setValue(shown.library.decode_threads)
 
@@ -174,6 +188,20 @@ class SettingsDialog(QDialog):
         line = self._encoder.lineEdit()
         if line is not None:
             line.setCursorPosition(0)
+
+    def _check_encoder(self, _text: str = "") -> None:
+        """Say at once when no encoder has the name that was typed."""
+        name = self._encoder_name()
+        library, _, model = name.partition(":")
+        is_known = self._encoder.findData(name) >= 0 or name == self._settings.library.encoder
+        is_known = is_known or (library in _LIBRARIES and bool(model.strip()))
+        self._problem.setText(
+            ""
+            if is_known
+            else self.tr("No encoder is named “{}”. Choose one of the list, or type timm:NAME.").format(name)
+        )
+        self._problem.setVisible(not is_known)
+        self._buttons.button(QDialogButtonBox.StandardButton.Save).setEnabled(is_known)
 
     def _restore_defaults(self) -> None:
         self._show_values(

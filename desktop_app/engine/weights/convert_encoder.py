@@ -12,7 +12,7 @@ import torch
 
 from desktop_app.engine.weights.converted import Converted, check_fit
 from desktop_app.engine.weights.import_values import ImportRefused, LazyTensor, Made
-from desktop_app.engine.weights.recognise import Recognised
+from desktop_app.engine.weights.recognise import BY_NAME, Recognised
 
 ARCHITECTURE = "resnet50"
 UNITS = (3, 4, 6, 3)
@@ -62,7 +62,9 @@ def convert_encoder(found: Recognised) -> Converted:
         if key.startswith(LAYERS)
     }
     if "layer1.0.conv3.weight" not in tensors:
-        raise ImportRefused("holds a smaller ResNet (18 or 34); only ResNet-50 encoders can be used")
+        raise ImportRefused(
+            "holds a smaller ResNet (18 or 34); only ResNet-50 encoders are imported", BY_NAME
+        )
     first = tensors["conv1.weight"].shape
     if len(first) != 4 or first[1] != 3 or first[2] not in (3, 7):
         raise ImportRefused(f"holds a ResNet whose first layer {first} reads no photos")

@@ -11,6 +11,11 @@ from desktop_app.engine.weights.import_container import Content
 from desktop_app.engine.weights.import_names import NAMESPACE, PERSISTENT, TF_NETWORK, as_tensor
 from desktop_app.engine.weights.import_values import ImportRefused, Record, TensorRef
 
+# What to do with encoders that are used by the names that timm and open_clip give them.
+BY_NAME = (
+    "Put the file into the model folder under the model's name, for example resnet18.pth, and type "
+    "timm:resnet18 as the encoder in the settings; open_clip:ViT-B-32 for one of open_clip."
+)
 MAX_PREFIX_DEPTH = 6
 SHOWN_KEYS = 6
 
@@ -58,6 +63,7 @@ def recognise(content: Content) -> Recognised:
         ImportRefused: Nothing that can be imported.
     """
     root = content.root
+    _refuse_other_encoders(root)
     if content.container in ("npy", "npz"):
         found = _directions(root)
     elif isinstance(root, dict):
@@ -72,6 +78,16 @@ def recognise(content: Content) -> Recognised:
             "face recognition networks ArcFace and CurricularFace, and LPIPS, AlexNet and VGG16.",
         )
     return found
+
+
+def _refuse_other_encoders(root: object) -> None:
+    """Tell what timm and open_clip encoders are used by: their names, not an import."""
+    holders = (root, root.get("state_dict"), root.get("model")) if isinstance(root, dict) else ()
+    for tensors in map(tensors_of, holders):
+        is_clip = "logit_scale" in tensors and any(key.startswith("visual.") for key in tensors)
+        if is_clip or "patch_embed.proj.weight" in tensors:
+            whose = "open_clip" if is_clip else "timm"
+            raise ImportRefused(f"holds an encoder of {whose}, which needs no import", BY_NAME)
 
 
 def tensors_of(value: object) -> dict[str, TensorRef]:

@@ -44,6 +44,26 @@ def test_long_encoder_is_shown_from_its_start(parent: QWidget) -> None:
     assert dialog._encoder.lineEdit().cursorPosition() == 0
 
 
+def test_an_encoder_that_does_not_exist_cannot_be_saved(parent: QWidget) -> None:
+    dialog = SettingsDialog(Settings(), models(), parent=parent)
+    save = dialog._buttons.button(QDialogButtonBox.StandardButton.Save)
+    dialog._encoder.setEditText("no such encoder")
+    assert not save.isEnabled() and "no such encoder" in dialog._problem.text()
+    for text in ("timm:vit_small", "open_clip:RN50", dialog._encoder.itemText(0)):
+        dialog._encoder.setEditText(text)
+        assert save.isEnabled() and not dialog._problem.text(), text
+    dialog._encoder.setEditText("timm:")
+    assert not save.isEnabled()
+
+
+def test_every_field_has_a_name_and_a_tip(parent: QWidget) -> None:
+    dialog = SettingsDialog(Settings(), models(), parent=parent)
+    for field in (dialog._top_k, dialog._cutoff, dialog._duplicates, dialog._steps, dialog._device):
+        assert field.toolTip() and field.accessibleName()
+    for field in (dialog._encoder, dialog._model, dialog._threads, dialog._decode_threads):
+        assert field.toolTip() and field.accessibleName()
+
+
 def test_missing_models_keep_their_names(parent: QWidget) -> None:
     assert SettingsDialog(Settings(), (), parent=parent).settings() == Settings()
 
