@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import re
 from pathlib import Path
 
 from PySide6.QtCore import QCoreApplication, QUrl
@@ -54,11 +56,37 @@ def choose_target(parent: QWidget, title: str, *, suggestion: Path, kinds: str) 
         suggestion: Folder and name to begin with; its ending is added when the user gives none.
         kinds: Qt filter, for example `PNG (*.png);;JPEG (*.jpg)`.
     """
-    chosen, _ = QFileDialog.getSaveFileName(parent, title, str(suggestion), kinds)
-    if not chosen:
-        return None
-    target = Path(chosen)
-    return target if target.suffix else target.with_suffix(suggestion.suffix)
+    dialog = target_dialog(parent, title, suggestion=suggestion, kinds=kinds)
+    is_chosen = bool(dialog.exec())
+    chosen = dialog.selectedFiles()
+    dialog.deleteLater()
+    return Path(chosen[0]) if is_chosen and chosen else None
+
+
+def target_dialog(parent: QWidget, title: str, *, suggestion: Path, kinds: str) -> QFileDialog:
+    """The dialog of `choose_target`: it adds the ending itself, so that it asks before it overwrites."""
+    dialog = QFileDialog(parent, title, str(suggestion.parent), kinds)
+    dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
+    dialog.setFileMode(QFileDialog.FileMode.AnyFile)
+    wanted = suggestion.suffix.lower()
+    kind = next((one for one in kinds.split(";;") if wanted in _endings(one)), "")
+    if kind:
+        dialog.selectNameFilter(kind)
+    dialog.setDefaultSuffix(wanted)
+    dialog.selectFile(suggestion.name)
+    dialog.filterSelected.connect(functools.partial(_take_ending, dialog))
+    return dialog
+
+
+def _take_ending(dialog: QFileDialog, kind: str) -> None:
+    endings = _endings(kind)
+    if endings:
+        dialog.setDefaultSuffix(endings[0])
+
+
+def _endings(kind: str) -> list[str]:
+    """The endings of one kind of a filter: `JPEG (*.jpg *.jpeg)` gives `.jpg` and `.jpeg`."""
+    return re.findall(r"\*(\.\w+)", kind)
 
 
 def show_in_file_manager(path: Path) -> bool:

@@ -27,6 +27,7 @@ from ui.catalogue.thumbnail_cache import ThumbnailCache
 from ui.job_center import JobCenter
 from ui.qt_image import to_qimage
 from ui.widgets.controls import button, column, frame, label, row, separator
+from ui.widgets.elided_label import ElidedLabel
 from ui.widgets.empty_state import EmptyState
 from ui.widgets.image_canvas import ImageCanvas
 
@@ -158,7 +159,7 @@ class SimilarView(QFrame):
     def _build_panel(self) -> None:
         self._back = button(self.tr("Back"), icon="back", tip=self.tr("Back (Esc)"))
         self._canvas = ImageCanvas()
-        self._title = label(role="heading", wraps=True)
+        self._title = ElidedLabel(role="heading")
         self._facts = label(role="muted", wraps=True)
         self._invert = button(self.tr("Invert a face"), icon="faces")
         self._cutoff = QSlider(Qt.Orientation.Horizontal)
@@ -236,8 +237,7 @@ class SimilarView(QFrame):
     def _start_query(self) -> None:
         query = self._trail[-1]
         self._min_similarity = None
-        self._title.setText(query.title)
-        self._title.setToolTip("" if query.photo is None else display_path(query.photo.path))
+        self._title.show_text(query.title, tip="" if query.photo is None else display_path(query.photo.path))
         self._facts.clear()
         self._canvas.set_image(None)
         self._serial += 1

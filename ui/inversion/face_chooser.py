@@ -27,6 +27,7 @@ from ui.inversion.method_chooser import MethodChoice, MethodChooser, time_text
 from ui.job_center import JobCenter
 from ui.qt_image import to_qimage
 from ui.widgets.controls import button, column, frame, label, row, separator
+from ui.widgets.elided_label import ElidedLabel
 from ui.widgets.empty_state import EmptyState
 
 _PANEL_PX = 304
@@ -165,7 +166,7 @@ class FaceChooser(QFrame):
     # --- building -----------------------------------------------------------------------------------
 
     def _build_panel(self) -> None:
-        self._title = label(role="heading", wraps=True)
+        self._title = ElidedLabel(role="heading")
         self._facts = label(role="muted", wraps=True)
         self._problem = label(role="problem", wraps=True)
         self._by_hand = button(
@@ -355,7 +356,7 @@ class FaceChooser(QFrame):
         found, is_aligned = self._found, self._aligned.isChecked()
         choice = self.first.choice
         is_face = choice is None or choice.model.needs_face or self._compare.isChecked()
-        self._title.setText("" if self._query is None else self._query.title)
+        self._title.show_text("" if self._query is None else self._query.title)
         self._facts.setText(self._facts_text())
         has_moved = self._moved_points is not None
         self._canvas.show_faces(is_face and not is_aligned)

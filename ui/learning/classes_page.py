@@ -35,6 +35,7 @@ from ui.learning.classes_export import ExportTagsDialog
 from ui.learning.classes_marking import ClassMarking
 from ui.learning.classes_model import ClassPhotoModel
 from ui.widgets.controls import button, column, frame, label, row, separator, tool_button
+from ui.widgets.elided_label import ElidedLabel
 from ui.widgets.empty_state import EmptyState
 
 _PANEL_PX = 252
@@ -97,7 +98,7 @@ class ClassesPage(QFrame):
         self._export = button(self.tr("Export tags …"), icon="save")
         self._rename = tool_button("document", self.tr("Rename this class"))
         self._remove = tool_button("remove", self.tr("Forget this class"))
-        self._title = label(role="heading")
+        self._title = ElidedLabel(role="heading")
         self._facts = label(role="muted", wraps=True)
         self._warnings = label(role="problem", wraps=True)
         self._accept = button(self.tr("Accept"), icon="check", role="primary", tip=self.tr("It is (A)"))
@@ -152,7 +153,8 @@ class ClassesPage(QFrame):
         self.setLayout(main)
 
     def _body_layout(self) -> QVBoxLayout:
-        head = row(self._title, None, self._accept_sure, self._reject, self._accept)
+        head = row(self._title, self._accept_sure, self._reject, self._accept)
+        head.setStretch(0, 1)
         self._nothing = label(self.tr("Nothing is proposed."), role="muted")
         box = column(self._warnings, self._nothing, spacing=6)
         box.insertLayout(0, head)
@@ -300,7 +302,7 @@ class ClassesPage(QFrame):
         self._proposed.set_proposals(answer.proposals, is_calibrated=answer.is_calibrated)
         self._members.set_photos(answer.members)
         self._others.set_photos(answer.others)
-        self._title.setText(self.tr("Is this {}?").format(one.name))
+        self._title.show_text(self.tr("Is this {}?").format(one.name))
         self._facts.setText(self._facts_text(answer))
         self._warnings.setText("\n".join(answer.warnings))
         self._warnings.setVisible(bool(answer.warnings))

@@ -14,6 +14,7 @@ from ui.catalogue.photo_view import PhotoView
 from ui.catalogue.thumbnail_cache import ThumbnailCache
 from ui.people.people_model import FaceModel
 from ui.widgets.controls import button, column, label, row, tool_button
+from ui.widgets.elided_label import ElidedLabel
 from ui.widgets.empty_state import EmptyState
 
 _TILE_PX = 138
@@ -68,10 +69,10 @@ class PersonView(QFrame):
         self._model.set_faces(answer.faces)
         person = answer.person
         if person is None:
-            self._title.setText(self.tr("Faces seen once"))
+            self._title.show_text(self.tr("Faces seen once"))
             self._facts.setText(self.tr("They are like no other face enough to make a group."))
         else:
-            self._title.setText(person.name or self.tr("Who is this?"))
+            self._title.show_text(person.name or self.tr("Who is this?"))
             faces = self.tr("1 face") if person.faces == 1 else self.tr("{} faces").format(person.faces)
             self._facts.setText(
                 self.tr("{} in {}, the most typical first").format(faces, texts.photos_text(person.photos))
@@ -88,7 +89,7 @@ class PersonView(QFrame):
         self._person, self._is_search = None, True
         self._model.set_hits(answer.hits)
         likely = sum(hit.is_likely for hit in answer.hits)
-        self._title.setText(self.tr("More photos of {}").format(title))
+        self._title.show_text(self.tr("More photos of {}").format(title))
         parts = [
             self._likely_text(likely, others=len(answer.hits) - likely)
             if likely
@@ -131,7 +132,7 @@ class PersonView(QFrame):
 
     def _build_ui(self) -> None:
         self._back = tool_button("back", self.tr("Back to all people (Esc)"))
-        self._title = label(role="heading")
+        self._title = ElidedLabel(role="heading")
         self._facts = label(role="muted", wraps=True)
         self._more = button(self.tr("More photos of this person"), icon="search")
         self._rename = button(self.tr("Give a name"), icon="tune")
