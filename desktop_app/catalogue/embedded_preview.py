@@ -12,6 +12,7 @@ import io
 import logging
 import math
 from collections.abc import Iterator
+from itertools import islice
 
 import numpy as np
 from PIL import ExifTags, ImageFile
@@ -39,6 +40,8 @@ _SHAPE_TOLERANCE = 0.03
 # Mean grey value, of 255, that a letterbox bar has at most.
 _DARK_BAR = 24.0
 _MP_ENTRIES = 0xB002
+# A hostile list could name thousands; cameras write two.
+_MOST_TRIED = 4
 _MP_THUMBNAILS = ("Large Thumbnail (VGA Equivalent)", "Large Thumbnail (Full HD Equivalent)")
 _EXIF_HEAD = b"Exif\x00\x00"
 
@@ -92,7 +95,7 @@ def _jpeg_preview(file: ImageFile.ImageFile, at_least_px: int) -> PillowImage.Im
         return None
     profile = file.info.get("icc_profile")
     shape = file.size[0] / file.size[1]
-    for candidate in _stored_previews(file):
+    for candidate in islice(_stored_previews(file), _MOST_TRIED):
         preview = _usable(candidate, shape=shape, at_least_px=at_least_px)
         if preview is not None:
             preview.info["icc_profile"] = profile  # a preview has none of its own

@@ -181,6 +181,13 @@ def test_thumbnail_item_of_a_heic_file_is_used(large: Image) -> None:
     assert preview_of(heic(large, [])) is None
 
 
+@pytest.mark.parametrize("orientation", [3, 6, 8])
+def test_thumbnail_item_of_a_turned_heic_file_is_upright(large: Image, orientation: int) -> None:
+    exif = PillowImage.Exif()
+    exif[0x0112] = orientation
+    assert shows_the_photo(heic(large, [320], exif=exif.tobytes()))
+
+
 # --- hostile content ------------------------------------------------------------------------------------
 
 
@@ -220,6 +227,23 @@ def samples(large: Image) -> list[bytes]:
     ]
 
 
+def test_list_of_thousands_of_previews_is_not_followed(large: Image, monkeypatch: pytest.MonkeyPatch) -> None:
+    from desktop_app.catalogue import embedded_preview as module
+
+    entry = {"Attribute": {"MPType": "Large Thumbnail (Full HD Equivalent)"}}
+    tried: list[int] = []
+
+    def refuse(preview: object, **_: object) -> None:
+        tried.append(1)
+
+    monkeypatch.setattr(module, "_usable", refuse)
+    file = PillowImage.open(io.BytesIO(multi_picture(large, picture(7, width=640, height=480), 0x010001)))
+    file.mpinfo[0xB002] = [entry, entry] * 1000
+    file.seek = lambda frame: None
+    assert module._jpeg_preview(file, 87) is None
+    assert len(tried) == 4
+
+
 def test_files_cut_or_overwritten_anywhere_raise_nothing(samples: list[bytes]) -> None:
     chance = random.Random(0)
     usable = 0
@@ -250,6 +274,18 @@ def test_any_exif_data_raises_nothing(large_jpeg: bytes, block: bytes, is_framed
 @pytest.fixture(scope="module")
 def large_jpeg(large: Image) -> bytes:
     return jpeg(large)
+
+
+def test_previews_of_real_cameras_show_their_photos(sample_data: Path) -> None:
+    """A scanner's, with bars left and right, and one of a phone in a file cut off before its picture."""
+    folder = sample_data / "broken"
+    scanned = (folder / "jpeg-decoder" / "028_extraneous-bytes-after-sos.jpg").read_bytes()
+    found = preview_of(scanned, at_least_px=84)
+    assert found is not None and found.image.shape == (120, 84, 3)
+    assert shows_the_photo(scanned, at_least_px=84)
+    phone = preview_of((folder / "Pillow" / "138_ultrahdr.jpg").read_bytes())
+    assert phone is not None and phone.image.shape == (336, 189, 3)
+    assert (phone.width_px, phone.height_px) == (1512, 2688)
 
 
 def test_broken_sample_files_raise_nothing(sample_data: Path) -> None:
