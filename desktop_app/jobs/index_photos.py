@@ -215,7 +215,8 @@ class _IndexRun:
             outcomes = self._outcomes(read_first, self._to_read, known=known)
             yield from self._take_all(outcomes, intake, pace=Pace(len(self._to_read), "Indexing photos"))
         self._searchable_at = time.monotonic()
-        rest = [stamp for stamp in self._scan.files if stamp.path in to_sharpen]
+        # The grid begins with the newest photos.
+        rest = sorted(to_sharpen.values(), key=lambda stamp: stamp.modified_ns, reverse=True)
         if rest:
             yield Progress(done=0, total=len(rest), text="Looking closer")
             outcomes = self._outcomes(reader.read, rest, known=self._notes.contents.sharp)

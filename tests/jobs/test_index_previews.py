@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
 import subprocess
@@ -168,6 +169,16 @@ def test_progress_of_both_passes_ends_full(photos: Path, services: Services) -> 
         told = [m for m in messages if isinstance(m, Progress) and m.text == text]
         assert [m.done for m in told] == sorted(m.done for m in told)
         assert (told[-1].done, told[-1].total) == (total, total)
+
+
+def test_newest_photos_are_looked_at_first(photos: Path, services: Services) -> None:
+    for number in range(COUNT):
+        os.utime(photos / f"camera{number:04d}.jpg", (1000 + number, 1000 + number))
+    messages, _ = drive(index_photos.run(IndexRequest((photos,)), services))
+    renewed = [
+        row.path.name for m in messages if isinstance(m, PhotoBatch) and m.is_renewal for row in m.rows
+    ]
+    assert renewed == [f"camera{number:04d}.jpg" for number in reversed(range(COUNT))]
 
 
 def test_files_of_a_slow_disk_are_read_once(
