@@ -159,6 +159,11 @@ class CataloguePage(DropArea):
         """Take what was dropped or pasted: folders are added, a picture is looked for."""
         if offered.folders:
             self.index(offered.folders)
+            if offered.files:
+                self.notice.emit(
+                    self.tr("The folder is added; the pictures beside it are not."),
+                    self.tr("Drop a picture alone to look for photos like it."),
+                )
         elif offered.files:
             self.search_path(offered.files[0])
             if len(offered.files) > 1:

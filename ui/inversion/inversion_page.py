@@ -32,6 +32,7 @@ from ui.inversion.pair_runs import PairRuns
 from ui.inversion.pair_view import PairView
 from ui.inversion.result_view import ResultView
 from ui.job_center import JobCenter
+from ui.notifications import Level, Message
 from ui.qt_image import from_qimage, to_qimage
 from ui.widgets.controls import button, column, row
 from ui.widgets.drop_area import DropArea, Offered
@@ -96,6 +97,9 @@ class InversionPage(DropArea):
 
     def take(self, offered: Offered) -> None:
         """Take what was dropped or pasted."""
+        if len(offered.files) > 1 or (offered.folders and not offered.files):
+            text = self.tr("Only one picture at a time is opened here.")
+            self.saved.emit(Message(Level.NOTICE, text, self.tr("Folders are added in the library.")))
         if offered.files:
             path = offered.files[0]
             self.open(Query(PhotoSource(path=path), texts.name_text(path)))

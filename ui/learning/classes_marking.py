@@ -93,7 +93,8 @@ class ClassMarking(QObject):
         part = menu.addMenu(theme.icon("classes"), self._menu_title(len(photos)))
         for one in self._classes[:_MOST_IN_MENU]:
             for mark, text in ((Mark.IS, self.tr("is  {}")), (Mark.IS_NOT, self.tr("is not  {}"))):
-                action = part.addAction(text.format(one.name), self._mark_by_menu)
+                shown = text.format(one.name.replace("&", "&&"))  # no letter to press
+                action = part.addAction(shown, self._mark_by_menu)
                 action.setData((one.class_id, str(mark)))
             part.addSeparator()
         part.addAction(self.tr("New class …"), self._create_by_menu)

@@ -39,6 +39,7 @@ from ui.widgets.elided_label import ElidedLabel
 from ui.widgets.empty_state import EmptyState
 
 _PANEL_PX = 252
+_NAME_PX = _PANEL_PX - 56  # what margins leave of a line of the list
 _TILE_PX = 132
 _STRIP_PX = 76
 _MOST = 120
@@ -94,6 +95,7 @@ class ClassesPage(QFrame):
     def _build_parts(self) -> None:
         self._list = QListWidget()
         self._list.setAccessibleName(self.tr("Classes"))
+        self._list.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self._new = button(self.tr("New class"), icon="folder_add", tip=self.tr("Make a class"))
         self._export = button(self.tr("Export tags …"), icon="save")
         self._rename = tool_button("document", self.tr("Rename this class"))
@@ -204,7 +206,9 @@ class ClassesPage(QFrame):
         self._list.blockSignals(True)
         self._list.clear()
         for one in answer.classes:
-            item = QListWidgetItem(f"{one.name}\n{self._counts_text(one.members, one.others)}")
+            name = self._list.fontMetrics().elidedText(one.name, Qt.TextElideMode.ElideRight, _NAME_PX)
+            item = QListWidgetItem(f"{name}\n{self._counts_text(one.members, one.others)}")
+            item.setToolTip(one.name)
             item.setData(Qt.ItemDataRole.UserRole, one.class_id)
             self._list.addItem(item)
             if one.class_id == wanted:

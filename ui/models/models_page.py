@@ -265,6 +265,9 @@ class ModelsPage(DropArea):
             self.import_file(path)
 
     def _take_offer(self, offer: Offered) -> None:
+        if not offer.files:
+            message = self.tr("That is no file of weights.")
+            self._jobs.report(JobFailure(message, self.tr("Drop a file such as .pt, .pkl or .safetensors.")))
         for path in offer.files:
             self.import_file(path)
 

@@ -266,6 +266,8 @@ def test_dropped_folder_is_added_and_dropped_file_is_looked_for(
     filled.take(Offered(files=(Path("/a.jpg"), Path("/b.jpg"))))
     assert runner.requests(SearchRequest)[-1].path == Path("/a.jpg")
     assert "first of 2" in notices[0]
+    filled.take(Offered(folders=(Path("/more"),), files=(Path("/a.jpg"),)))
+    assert "pictures beside it are not" in notices[1] and len(runner.requests(SearchRequest)) == 1
     picture = QImage(3, 3, QImage.Format.Format_RGB888)
     picture.fill(0)
     filled.take(Offered(picture=picture))

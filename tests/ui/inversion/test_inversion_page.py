@@ -347,3 +347,14 @@ def test_aligned_picture_has_no_photo_to_paste_into(chosen: InversionPage, runne
     assert exports._face.isEnabled()
     assert not exports._photo.isEnabled()
     assert exports._why_not.isVisible()
+
+
+def test_what_cannot_be_opened_together_is_told(page: InversionPage) -> None:
+    told: list[Message] = []
+    page.saved.connect(told.append)
+    page.take(Offered(folders=(Path("/photos"),)))
+    assert "one picture at a time" in told[-1].text and page._stack.currentWidget() is page._empty
+    page.take(Offered(files=(Path("/photos/a.jpg"), Path("/photos/b.jpg"))))
+    assert len(told) == 2 and page._stack.currentWidget() is page._chooser
+    page.take(Offered(files=(Path("/photos/a.jpg"),)))
+    assert len(told) == 2

@@ -168,3 +168,13 @@ def test_export_dialog_gives_what_was_chosen(qtbot: object, filled: ClassesPage,
     filled.notice.connect(lambda text, hint: told.append((text, hint)))
     filled._tell_exported(TagsExported(None, 2, 3, 1, 1, ((Path("/a.jpg"), "The photo a.jpg is gone."),)))
     assert told[0][0] == "3 tags of 2 photos exported." and "a.jpg is gone" in told[0][1]
+
+
+def test_a_long_name_is_elided_in_the_list_and_whole_in_its_tip(
+    shown: ClassesPage, runner: FakeRunner
+) -> None:
+    name = "Jackets of the whole family that hang in the corridor of the old house"
+    runner.answer(ClassesRequest, ClassList((ClassInfo(1, name, 3, 1),)))
+    item = shown._list.item(0)
+    assert "…" in item.text().splitlines()[0] and item.toolTip() == name
+    assert shown._list.sizeHintForColumn(0) <= 252 - 28

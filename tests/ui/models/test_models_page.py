@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QFormLayout, QInputDialog, QLabel, QMessageBox, QP
 from desktop_app.core.types import (
     ImportedModel,
     ImportModelRequest,
+    JobFailure,
     ModelList,
     ModelsRequest,
     RemoveModelRequest,
@@ -150,3 +151,20 @@ def test_an_added_model_is_deleted_only_when_the_user_is_sure(
     runner.answer(RemoveModelRequest, ModelList(models()[:2]))
     assert seen == [models()[:2]]
     assert page._model.rowCount() == 2
+
+
+def test_a_dropped_picture_or_folder_is_refused_in_words(
+    page: ModelsPage, jobs: JobCenter, runner: FakeRunner
+) -> None:
+    told: list[JobFailure] = []
+    jobs.job_failed.connect(told.append)
+    page.offered.emit(Offered(folders=(Path("/photos"),)))
+    assert "no file of weights" in told[0].message and not runner.requests(ImportModelRequest)
+
+
+def test_a_narrow_page_leaves_the_licence_to_the_card(page: ModelsPage) -> None:
+    page.show()
+    page.resize(940, 600)
+    assert page._table.isColumnHidden(2)
+    page.resize(1300, 600)
+    assert not page._table.isColumnHidden(2)
