@@ -2,8 +2,8 @@
 
 The head begins where closed formulas lead (`tune_start`) and is trained on with contrastive losses: photos
 that belong together against all others (SupCon), and views of one photo against other photos (NT-Xent). A
-pull towards the start keeps a few marked photos from carrying the whole library along. At the end a classifier
-of the marked kinds is joined to it (`tune_kinds`).
+pull towards the start keeps a few marked photos from carrying the whole library along. At the end a
+classifier of the marked kinds is joined to it (`tune_kinds`).
 """
 
 from __future__ import annotations
