@@ -37,8 +37,8 @@ NEIGHBOURS = 5
 NEIGHBOUR_RIDGE = 0.03
 # A library of so many photos for each neighbour: in a smaller one fewer are of a kind.
 _PHOTOS_A_NEIGHBOUR = 12
-# Neighbours are looked for among so many photos at most, drawn by chance.
-_MOST_LINKED = 8192
+# So many photos, drawn by chance, stand for a library, also where neighbours are looked for.
+_MOST_LINKED = 4096
 _LINKED_AT_ONCE = 1024
 # Raised when these figures or formulas change: a tuning that was stopped does not go on from another start.
 RECIPE = 3
@@ -86,13 +86,16 @@ def library_start(vectors: Tensor, views: Tensor, view_rows: Tensor, *, has_sets
         view_rows: (M,) rows of these photos.
         has_sets: There are sets to go by.
     """
-    wide = vectors.double()
-    mean = wide.mean(dim=0)
-    matrix = _shrunk_whitening(_view_scatter(wide, views.double(), view_rows), VIEW_SHARE)
+    chance = torch.Generator().manual_seed(0)
+    sample = torch.randperm(len(vectors), generator=chance)[:_MOST_LINKED]
+    centre = vectors.mean(dim=0, dtype=torch.float64)
+    wide = vectors[sample].double() - centre
+    seen = vectors[view_rows].double()
+    matrix = _shrunk_whitening(_view_scatter(seen, views.double()), VIEW_SHARE)
     if has_sets:
-        matrix = _spread_power(wide - mean, LIBRARY_POWER) @ matrix
-    placed = F.normalize((wide - mean) @ matrix, dim=1)
-    return LibraryStart(mean, matrix @ neighbour_map(placed))
+        matrix = _spread_power(wide, LIBRARY_POWER) @ matrix
+    placed = F.normalize(wide @ matrix, dim=1)
+    return LibraryStart(centre, matrix @ neighbour_map(placed))
 
 
 def start_head(
@@ -111,7 +114,7 @@ def start_head(
     """
     matrix = library.matrix
     if groupings and share > 0.0:
-        change = _set_change(library.placed(vectors), groupings)
+        change = _set_change(library, vectors, groupings)
         matrix = matrix @ (share * change + (1.0 - share) * torch.eye(len(change), dtype=change.dtype))
     scale = matrix.square().sum().div(len(matrix)).sqrt().clamp_min(_FLOOR)
     return (matrix / scale).float()
@@ -127,9 +130,6 @@ def neighbour_map(placed: Tensor) -> Tensor:
         (D, D) of the same precision.
     """
     even = torch.eye(placed.shape[1], dtype=placed.dtype)
-    if len(placed) > _MOST_LINKED:
-        chance = torch.Generator().manual_seed(0)
-        placed = placed[torch.randperm(len(placed), generator=chance)[:_MOST_LINKED]]
     count = min(NEIGHBOURS, len(placed) // _PHOTOS_A_NEIGHBOUR)
     if not count:
         return even
@@ -156,14 +156,14 @@ def _nearest(rows: Tensor, count: int) -> Tensor:
     return torch.cat(found)
 
 
-def _set_change(placed: Tensor, groupings: Sequence[Grouping]) -> Tensor:
-    size = placed.shape[1]
-    within, freedom = torch.zeros(size, size, dtype=placed.dtype), 0
+def _set_change(library: LibraryStart, vectors: Tensor, groupings: Sequence[Grouping]) -> Tensor:
+    size = vectors.shape[1]
+    within, freedom = torch.zeros(size, size, dtype=torch.float64), 0
     between: list[tuple[Tensor, float, float]] = []
     for grouping in groupings:
         _, kinds, counts = grouping.kinds.unique(return_inverse=True, return_counts=True)
-        rows = placed[grouping.rows]
-        means = torch.zeros(len(counts), size, dtype=placed.dtype).index_add_(0, kinds, rows)
+        rows = library.placed(vectors[grouping.rows])
+        means = torch.zeros(len(counts), size, dtype=rows.dtype).index_add_(0, kinds, rows)
         means /= counts[:, None]
         apart = rows - means[kinds]
         within += apart.T @ apart
@@ -192,12 +192,12 @@ def _spread_power(centred: Tensor, power: float) -> Tensor:
     return (vectors * values.clamp_min(_FLOOR) ** power) @ vectors.T
 
 
-def _view_scatter(vectors: Tensor, views: Tensor, view_rows: Tensor) -> Tensor:
-    """How views of one photo differ, (D, D)."""
-    size = vectors.shape[1]
+def _view_scatter(photos: Tensor, views: Tensor) -> Tensor:
+    """How views of one photo differ: (M, D) and (K, M, D) -> (D, D)."""
+    size = photos.shape[1]
     if not views.numel():
-        return torch.zeros(size, size, dtype=vectors.dtype)
-    all_views = torch.cat([vectors[view_rows][None], views])
+        return torch.zeros(size, size, dtype=photos.dtype)
+    all_views = torch.cat([photos[None], views])
     apart = (all_views - all_views.mean(dim=0)).reshape(-1, size)
     return apart.T @ apart / len(apart)
 
