@@ -183,42 +183,53 @@ class TuneTraining(TuneRun):
 
     def _advance(self) -> StepFigures:
         self._set_rate()
-        matrix = self._start + self._change
-        loss, alike = self._view_loss(matrix)
-        for grouping in self._data.groupings:
-            more, pairs = self._set_loss(matrix, grouping)
-            loss = loss + more
-            alike = pairs if pairs is not None else alike
+        loss, _ = self._losses(self._random)
         whole = loss + self.config.pull * self._change.square().sum()
         self._optimiser.zero_grad(set_to_none=True)
         refuse_divergence(whole, "Discard it and choose other photos as alike.")
         whole.backward()
         self._optimiser.step()
-        return self._watch(loss, alike)
+        return self._watch()
 
-    def _watch(self, loss: Tensor, alike: tuple[Tensor, Tensor] | None) -> StepFigures:
-        with torch.no_grad():
-            chance = torch.Generator().manual_seed(self.config.seed)
-            sample = torch.randperm(len(self._data.vectors), generator=chance)[:_SET_BATCH]
-            even = float(uniformity(self._placed(self._data.vectors[sample], self._start + self._change)))
-            near = float(alignment(*alike)) if alike is not None else 0.0
+    def _losses(self, chance: torch.Generator) -> tuple[Tensor, tuple[Tensor, Tensor] | None]:
+        """Losses of batches drawn by chance, and pairs that are alike."""
+        matrix = self._start + self._change
+        loss, alike = self._view_loss(matrix, chance)
+        for grouping in self._data.groupings:
+            more, pairs = self._set_loss(matrix, grouping, chance)
+            loss = loss + more
+            alike = pairs if pairs is not None else alike
+        return loss, alike
+
+    @torch.no_grad()
+    def _watch(self) -> StepFigures:
+        """Figures of the same batches at every step: what changes in them was learned."""
+        chance = torch.Generator().manual_seed(self.config.seed)
+        loss, alike = self._losses(chance)
+        sample = torch.randperm(len(self._data.vectors), generator=chance)[:_SET_BATCH]
+        even = float(uniformity(self._placed(self._data.vectors[sample], self._start + self._change)))
+        near = float(alignment(*alike)) if alike is not None else 0.0
         return self._note(loss, near, even)
 
-    def _view_loss(self, matrix: Tensor) -> tuple[Tensor, tuple[Tensor, Tensor] | None]:
+    def _view_loss(
+        self, matrix: Tensor, chance: torch.Generator
+    ) -> tuple[Tensor, tuple[Tensor, Tensor] | None]:
         data, config = self._data, self.config
         if not len(data.view_rows):
             return matrix.sum() * 0.0, None
         count = min(_VIEW_BATCH, len(data.view_rows))
-        chosen = torch.randperm(len(data.view_rows), generator=self._random)[:count]
-        which = torch.randint(len(data.views), (count,), generator=self._random)
+        chosen = torch.randperm(len(data.view_rows), generator=chance)[:count]
+        which = torch.randint(len(data.views), (count,), generator=chance)
         first = self._placed(data.vectors[data.view_rows[chosen]], matrix)
         second = self._placed(data.views[which, chosen], matrix)
         loss = config.view_weight * nt_xent(first, second, temperature=config.temperature)
         return loss, (first.detach(), second.detach())
 
-    def _set_loss(self, matrix: Tensor, grouping: Grouping) -> tuple[Tensor, tuple[Tensor, Tensor] | None]:
+    def _set_loss(
+        self, matrix: Tensor, grouping: Grouping, chance: torch.Generator
+    ) -> tuple[Tensor, tuple[Tensor, Tensor] | None]:
         count = min(_SET_BATCH, len(grouping.rows))
-        chosen = torch.randperm(len(grouping.rows), generator=self._random)[:count]
+        chosen = torch.randperm(len(grouping.rows), generator=chance)[:count]
         placed = self._placed(self._data.vectors[grouping.rows[chosen]], matrix)
         kinds = grouping.kinds[chosen]
         same = (kinds[:, None] == kinds[None]).triu(diagonal=1).nonzero()
@@ -226,7 +237,7 @@ class TuneTraining(TuneRun):
             return matrix.sum() * 0.0, None
         pairs = (placed[same[:, 0]].detach(), placed[same[:, 1]].detach())
         if len(kinds.unique()) < 2:  # one set alone: other photos of the library stand against it
-            others = torch.randint(len(self._data.vectors), (_VIEW_BATCH,), generator=self._random)
+            others = torch.randint(len(self._data.vectors), (_VIEW_BATCH,), generator=chance)
             placed = torch.cat([placed, self._placed(self._data.vectors[others], matrix)])
             kinds = torch.cat([kinds, kinds.max() + 1 + torch.arange(len(others))])
         return sup_con(placed, kinds, temperature=self.config.temperature), pairs

@@ -27,7 +27,7 @@ class StepFigures:
 
     Attributes:
         step: Steps done.
-        loss: Of this step, without the pull.
+        loss: Without the pull; of a head on the same photos at every step, of layers on those of the step.
         alignment: Mean squared distance of what is alike, 0 to 4; lower is better.
         uniformity: At most 0; lower is more even, near 0 is a collapse.
         is_collapsed: The embeddings run together.

@@ -87,8 +87,11 @@ def test_views_alone_do_not_lose(tmp_path: Path) -> None:
 
 def test_training_lowers_what_it_says_it_lowers(tmp_path: Path) -> None:
     figures = list(_training(tmp_path, steps=80, groupings=[(_groups(), 6.0)]).steps())
-    early, late = figures[:10], figures[-10:]
-    assert np.mean([f.loss for f in late]) < np.mean([f.loss for f in early])
+    losses = [f.loss for f in figures]
+    assert losses[-1] < losses[0], (
+        "figures are of the same photos at every step, so they show what is learned"
+    )
+    assert np.std(losses[-10:]) < 0.2 * (losses[0] - losses[-1])
 
 
 def test_stopped_and_continued_equals_uninterrupted(tmp_path: Path) -> None:
