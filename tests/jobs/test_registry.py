@@ -27,6 +27,8 @@ def test_request_has_a_job_whose_module_exists(request_type: type) -> None:
 def test_answers_that_a_person_waits_for_come_first() -> None:
     assert urgency_of(types.SearchRequest()) is Urgency.HIGH
     assert urgency_of(types.PageRequest(0, 1)) is Urgency.HIGH
+    for quick in (types.LibraryRequest(), types.ModelsRequest(), types.GroupsRequest()):
+        assert urgency_of(quick) is Urgency.HIGH, "a page is not kept waiting by a long inversion"
     assert urgency_of(types.IndexRequest()) is Urgency.LOW
 
 
