@@ -27,7 +27,7 @@ from desktop_app.evaluation.retrieval import describe_all, read_labels
 
 ENCODERS = ("contrastive_photo.builtin", "hsv")
 COUNTS = (1, 3, 5, 10, 20)
-REPEATS = 3
+REPEATS = 12
 LEFT_AT_LEAST = 5
 MOST_CLASSES = 16
 BACKGROUND = 600
