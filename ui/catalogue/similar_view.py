@@ -227,6 +227,7 @@ class SimilarView(QFrame):
         self._searches.overtaken.connect(self._show_result)
         self._searches.failed.connect(self._show_failure)
         self._previews.answered.connect(self._show_preview)
+        self._previews.failed.connect(self._miss_picture)
         self._similar_grid.opened.connect(self._open_similar)
         self._duplicate_strip.opened.connect(self._open_duplicate)
         for view in (self._similar_grid, self._duplicate_strip):
@@ -240,6 +241,7 @@ class SimilarView(QFrame):
         self._title.show_text(query.title, tip="" if query.photo is None else display_path(query.photo.path))
         self._facts.clear()
         self._canvas.set_image(None)
+        self._invert.setEnabled(True)
         self._serial += 1
         if query.source.image is not None:
             self._canvas.set_image(to_qimage(query.source.image))
@@ -346,6 +348,10 @@ class SimilarView(QFrame):
     def _show_preview(self, answer: PhotoPreview) -> None:
         if answer.serial == self._serial:
             self._canvas.set_image(to_qimage(answer.image))
+
+    def _miss_picture(self, _failure: JobFailure) -> None:
+        """A picture that cannot be read holds no face to invert either."""
+        self._invert.setEnabled(False)
 
     def _choose(self, photo: PhotoRow | None) -> None:
         self._chosen = photo

@@ -85,6 +85,11 @@ def test_failure_is_shown_in_place(view: SimilarView, runner: FakeRunner) -> Non
     view.search(Query(PhotoSource(path=photo(1).path), "x.jpg"))
     runner.fail(SearchRequest, "The file is damaged.", "Choose another one.")
     assert view._message.accessibleName() == "The file is damaged. Choose another one."
+    assert view._invert.isEnabled(), "the library may be the reason"
+    runner.fail(PreviewRequest, "The file is damaged.")
+    assert not view._invert.isEnabled()
+    view.search(query_of(photo(2)))
+    assert view._invert.isEnabled()
 
 
 def test_back_goes_through_the_queries_and_closes(view: SimilarView, runner: FakeRunner) -> None:
