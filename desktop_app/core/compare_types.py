@@ -50,6 +50,21 @@ class PlaceMatch:
     similarity: float
 
 
+@dataclass(frozen=True, slots=True)
+class SharedPart:
+    """One of two photos is a part of the other.
+
+    Attributes:
+        inner: Which: 0 or 1.
+        box: Where it lies in the other: left, top, width and height as shares.
+        is_mirrored: It lies there mirrored.
+    """
+
+    inner: int
+    box: tuple[float, float, float, float]
+    is_mirrored: bool = False
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class PhotoComparison:
     """What was found of two photos.
@@ -66,6 +81,7 @@ class PhotoComparison:
         colours: Colours that both hold.
         reasons: The findings in words, the weightiest first.
         encoder: Name of the encoder.
+        part: Where one photo is a part of the other, or None.
     """
 
     similarity: float
@@ -78,3 +94,4 @@ class PhotoComparison:
     colours: tuple[SharedColour, ...]
     reasons: tuple[str, ...]
     encoder: str
+    part: SharedPart | None = None

@@ -34,6 +34,7 @@ from desktop_app.core.compare_types import (
     PhotoComparison,
     PlaceMatch,
     SharedColour,
+    SharedPart,
     SimilarityPart,
 )
 from desktop_app.core.face_types import (
@@ -270,6 +271,7 @@ __all__ = [
     "SearchRequest",
     "SearchResult",
     "SharedColour",
+    "SharedPart",
     "SimilarityPart",
     "SwitchEncoderRequest",
     "TagsExported",

@@ -17,6 +17,7 @@ from desktop_app.engine.embed.preprocessing import Preprocessing
 from desktop_app.jobs import compare_photos
 from desktop_app.jobs.services import Services
 from tests.engine.test_compare import _photo_encoder
+from tests.engine.test_part_of import _scene
 from tests.library import drive, index, open_services
 from tests.pictures import picture, save_pictures
 
@@ -90,6 +91,32 @@ def test_a_photo_that_is_part_of_the_other_is_told() -> None:
     assert words(half, all_of_it).startswith("50 % of the first and 90 % of the second photo")
     assert words(half, small).startswith("50 % of the first and 10 % of the second photo")
     assert words(small, small) == "Only small parts of them have their like in the other."
+
+
+@pytest.mark.parametrize("is_mirrored", [False, True])
+@pytest.mark.parametrize("inner", [0, 1])
+def test_a_crop_is_framed_in_the_other_photo(library: Services, *, inner: int, is_mirrored: bool) -> None:
+    whole = _scene(1)
+    cut = whole[60:168, 80:224]  # .45 of each side
+    part = np.ascontiguousarray(cut[:, ::-1] if is_mirrored else cut)
+    photos = [PhotoSource(image=part), PhotoSource(image=whole)]
+    found = compare(library, photos[inner], photos[1 - inner])
+    assert found.part is not None and found.part.inner == inner and found.part.is_mirrored is is_mirrored
+    assert found.part.box == pytest.approx((0.25, 0.25, 0.45, 0.45), abs=0.03)
+    names = ("first", "second") if inner == 0 else ("second", "first")
+    assert found.reasons[0].startswith(f"The {names[0]} photo is a part of the {names[1]}")
+    assert ("mirrored" in found.reasons[0]) is is_mirrored and "its area" in found.reasons[0]
+    assert not any("small parts" in reason for reason in found.reasons)
+    assert found.heat_boxes[1 - inner] == pytest.approx(found.part.box)
+    assert found.heats is not None and min(float(heat.mean()) for heat in found.heats) > 0.7
+    for match in found.matches:  # places of the outer photo are told in its frame, as it is shown
+        outer, own = (match.first, match.second) if inner == 1 else (match.second, match.first)
+        assert own == pytest.approx((1 - outer[0] if is_mirrored else outer[0], outer[1]))
+
+
+def test_photos_that_have_nothing_in_common_are_no_parts(library: Services) -> None:
+    found = compare(library, PhotoSource(image=_scene(1)), PhotoSource(image=_scene(2)))
+    assert found.part is None and not any("part of the" in reason for reason in found.reasons)
 
 
 def test_unreadable_photos_and_foreign_encoders_are_told(library: Services, tmp_path: Path) -> None:

@@ -35,13 +35,19 @@ class CompareCanvas(ImageCanvas):
         self._heat = QPixmap()
         self._box: Box = (0.0, 0.0, 1.0, 1.0)
         self._spots: tuple[tuple[float, float], ...] = ()
+        self._frame: Box | None = None
         self._pointed = -1
         self._shows_heat = True
         self._shows_spots = True
         self.setMouseTracking(True)
 
     def set_findings(
-        self, heat: FloatArray | None, spots: tuple[tuple[float, float], ...], *, box: Box
+        self,
+        heat: FloatArray | None,
+        spots: tuple[tuple[float, float], ...],
+        *,
+        box: Box,
+        frame: Box | None = None,
     ) -> None:
         """Set what lies over the photo.
 
@@ -49,9 +55,10 @@ class CompareCanvas(ImageCanvas):
             heat: (h, w) in [0, 1], or None.
             spots: Matching places, (x, y) as shares of the part that was compared.
             box: That part: left, top, width, height as shares of the photo.
+            frame: Where the other photo lies in this one, or None; of the same kind.
         """
         self._heat = QPixmap() if heat is None else match_picture(heat)
-        self._spots, self._box = spots, box
+        self._spots, self._box, self._frame = spots, box, frame
         self.update()
 
     def set_shown(self, *, heat: bool, spots: bool) -> None:
@@ -71,9 +78,16 @@ class CompareCanvas(ImageCanvas):
         x, y = self._spots[number]
         return QPointF(area.left() + x * area.width(), area.top() + y * area.height())
 
+    def frame_rect(self) -> QRectF | None:
+        """Where the other photo lies in this one in the window; None: it does not."""
+        return None if self._frame is None else self._placed(self._frame)
+
     def _area(self) -> QRectF:
+        return self._placed(self._box)
+
+    def _placed(self, box: Box) -> QRectF:
         rect = self.image_rect()
-        left, top, width, height = self._box
+        left, top, width, height = box
         return QRectF(
             rect.left() + left * rect.width(),
             rect.top() + top * rect.height(),
@@ -85,6 +99,9 @@ class CompareCanvas(ImageCanvas):
         """Paint the heat map and the matches."""
         if self._shows_heat and not self._heat.isNull():
             painter.drawPixmap(self._area(), self._heat, QRectF(self._heat.rect()))
+        frame = self.frame_rect()
+        if frame is not None:
+            self._paint_frame(painter, frame)
         if not self._shows_spots:
             return
         font = painter.font()
@@ -93,6 +110,15 @@ class CompareCanvas(ImageCanvas):
         painter.setFont(font)
         for number in range(len(self._spots)):
             self._paint_spot(painter, number)
+
+    def _paint_frame(self, painter: QPainter, frame: QRectF) -> None:
+        """A light line on a dark one, which is seen on any photo."""
+        painter.setBrush(Qt.BrushStyle.NoBrush)
+        for role, width in ((QPalette.ColorRole.Shadow, 5.0), (QPalette.ColorRole.BrightText, 2.5)):
+            pen = QPen(self.palette().color(role), width)
+            pen.setJoinStyle(Qt.PenJoinStyle.MiterJoin)
+            painter.setPen(pen)
+            painter.drawRect(frame)
 
     def _paint_spot(self, painter: QPainter, number: int) -> None:
         radius = _SPOT_PX * (1.35 if number == self._pointed else 1.0)

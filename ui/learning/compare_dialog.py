@@ -166,7 +166,8 @@ class CompareDialog(QDialog):
             canvas.set_image(to_qimage(found.pictures[number]))
             spots = tuple((match.first, match.second)[number] for match in found.matches)
             heat = None if found.heats is None else found.heats[number]
-            canvas.set_findings(heat, spots, box=found.heat_boxes[number])
+            frame = None if found.part is None or found.part.inner == number else found.part.box
+            canvas.set_findings(heat, spots, box=found.heat_boxes[number], frame=frame)
         has_maps = found.heats is not None
         self._similarity.setText(self.tr("Similarity {}").format(texts.similarity_text(found.similarity)))
         self._reasons.setText("\n\n".join(found.reasons))

@@ -22,7 +22,14 @@ _GRID = 12
 _MATCHES = 6
 _LEAST_MATCH = 0.35
 _LEAST_APART = 2.0  # patches between two shown matches
-_RIM_COST = 0.3
+# A place that is like the rims of both photos, mostly background, is worth so much less, and one at a rim;
+# one unlike the average of all is worth more; matches worth less than the least are not shown. Chosen on 80
+# pairs of yellow flowers: both places lie on a flower in .70 of the matches, .42 without all this; matches
+# of random photos fall from 1.8 to .6 a pair.
+_COMMON_COST = 2.0
+_RIM_COST = 0.15
+_OUTSTANDING = 0.1
+_LEAST_WORTH = 0.2
 # A stage that adds less than this between two equal photos, or even takes away, has no bar that could be
 # full: it reads "0.00 of 0.00" and its share is rounding.
 _LEAST_MOST = 0.02
@@ -85,6 +92,16 @@ def compare_pair(embedder: Embedder, first: Image, second: Image) -> PairFacts:
     return PairFacts(similarity, heats, matches, parts)
 
 
+def compare_in_place(
+    embedder: Embedder, first: Image, second: Image
+) -> tuple[tuple[FloatArray, FloatArray], tuple[Match, ...]] | None:
+    """Heat maps and matches of two pictures of the same part of a scene; None without maps."""
+    x = embedder.to_input(np.stack([embedder.prepare(first), embedder.prepare(second)]))
+    with torch.inference_mode():
+        maps = feature_map(embedder.network, x)
+    return None if maps is None else match_in_place(maps[0], maps[1])
+
+
 def feature_map(network: object, x: Tensor) -> Tensor | None:
     """A map of features, (B, C, h, w), or None where a network has none that is known."""
     if isinstance(network, TunedNetwork):
@@ -113,10 +130,7 @@ def match_patches(first: Tensor, second: Tensor) -> tuple[tuple[FloatArray, Floa
         Two heat maps, (h, w) in [0, 1], and the best mutual matches.
     """
     height, width = first.shape[1:]
-    flat = [one.float().flatten(1).T for one in (first, second)]  # (P, C)
-    # What all patches of both photos share tells nothing: only what differs from it is compared.
-    mean = torch.cat(flat).mean(dim=0)
-    a, b = (F.normalize(one - mean, dim=1, eps=1e-6) for one in flat)
+    (a, b), outstanding = _patches(first, second)
     similarity = a @ b.T
     best_a, best_b = similarity.max(dim=1), similarity.max(dim=0)
     heats = tuple(
@@ -125,24 +139,62 @@ def match_patches(first: Tensor, second: Tensor) -> tuple[tuple[FloatArray, Floa
     )
     mutual = best_b.indices[best_a.indices] == torch.arange(len(a), device=a.device)
     strength = torch.where(mutual, best_a.values, torch.full_like(best_a.values, -1.0))
-    # Of places that match equally well those tell most that are unlike the rest of their own photo; at the
-    # rim all photos look alike to a network that fills up with zeros.
-    worth = strength * (1.0 - (a @ a.T).mean(dim=1)) - _RIM_COST * _rim(height, width).to(a.device)
+    worth = strength + outstanding
+    worth -= _commonness(a, b, best_a.indices, rim=_rim(height, width).to(a.device))
+    return (heats[0], heats[1]), _chosen(strength, worth, best_a.indices, size=(height, width))
+
+
+def match_in_place(first: Tensor, second: Tensor) -> tuple[tuple[FloatArray, FloatArray], tuple[Match, ...]]:
+    """As `match_patches`, of maps that show the same: each patch is held against the one at its own place."""
+    height, width = first.shape[1:]
+    (a, b), outstanding = _patches(first, second)
+    strength = (a * b).sum(dim=1)
+    heat = strength.clamp(0.0, 1.0).reshape(height, width).cpu().numpy().astype(np.float32)
+    own = torch.arange(len(a), device=a.device)
+    worth = strength + outstanding - _commonness(a, b, own, rim=_rim(height, width).to(a.device))
+    return (heat, heat.copy()), _chosen(strength, worth, own, size=(height, width))
+
+
+def _patches(first: Tensor, second: Tensor) -> tuple[tuple[Tensor, Tensor], Tensor]:
+    """Patches of two maps as unit vectors, (P, C) each, and a bonus for those of the first that stand out."""
+    flat = [one.float().flatten(1).T for one in (first, second)]
+    # What all patches of both photos share tells nothing: only what differs from it is compared.
+    mean = torch.cat(flat).mean(dim=0)
+    a, b = (F.normalize(one - mean, dim=1, eps=1e-6) for one in flat)
+    away = (flat[0] - mean).norm(dim=1)
+    outstanding = (away / away.mean().clamp_min(1e-6)).clamp(max=2.0) - 1.0
+    return (a, b), outstanding * _OUTSTANDING
+
+
+def _commonness(a: Tensor, b: Tensor, other: Tensor, *, rim: Tensor) -> Tensor:
+    """How little it tells that a patch of `a` and its `other` in `b` match: how like the rims both are.
+
+    Background matches background of any photo, and it is what stands at the rims; there, moreover, all
+    photos look alike to a network that fills up with zeros.
+    """
+    around = rim > 0 if bool((rim > 0).any()) else torch.ones_like(rim, dtype=torch.bool)
+    rims = torch.cat([a[around], b[around]]).T
+    common = [(one @ rims).clamp_min(0.0).mean(dim=1) for one in (a, b)]
+    return (common[0] + common[1][other]) * _COMMON_COST / 2.0 + (rim + rim[other]) * _RIM_COST
+
+
+def _chosen(strength: Tensor, worth: Tensor, other: Tensor, *, size: tuple[int, int]) -> tuple[Match, ...]:
+    """The matches that tell most, apart from each other, the best first."""
+    height, width = size
     matches: list[Match] = []
     places: list[tuple[int, int]] = []
     for number in torch.argsort(-worth).tolist():
-        if len(matches) == _MATCHES:
+        if len(matches) == _MATCHES or worth[number] < _LEAST_WORTH:
             break
-        if strength[number] < _LEAST_MATCH:
-            continue
         spot = divmod(number, width)
-        if all(np.hypot(spot[0] - y, spot[1] - x) >= _LEAST_APART for y, x in places):
+        is_apart = all(np.hypot(spot[0] - y, spot[1] - x) >= _LEAST_APART for y, x in places)
+        if strength[number] >= _LEAST_MATCH and is_apart:
             places.append(spot)
-            other = divmod(int(best_a.indices[number]), width)
+            there = divmod(int(other[number]), width)
             matches.append(
-                Match(_share(spot, height, width), _share(other, height, width), float(strength[number]))
+                Match(_share(spot, height, width), _share(there, height, width), float(strength[number]))
             )
-    return (heats[0], heats[1]), tuple(matches)
+    return tuple(matches)
 
 
 def similarity_parts(network: object, x: Tensor, *, similarity: float) -> tuple[PartFacts, ...]:

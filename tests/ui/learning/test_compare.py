@@ -14,6 +14,7 @@ from desktop_app.core.types import (
     PhotoSource,
     PlaceMatch,
     SharedColour,
+    SharedPart,
     SimilarityPart,
 )
 from tests.ui.fake_runner import FakeRunner, image, photo
@@ -69,6 +70,23 @@ def test_findings_are_shown(qtbot: object, jobs: JobCenter, runner: FakeRunner) 
     assert not right._shows_heat and right._shows_spots
     dialog._close.click()
     assert not dialog.isVisible()
+
+
+def test_a_part_is_framed_in_the_other_photo(qtbot: object, jobs: JobCenter, runner: FakeRunner) -> None:
+    dialog = CompareDialog(jobs, photo(1), photo(2))
+    qtbot.addWidget(dialog)
+    dialog.show()
+    box = (0.25, 0.5, 0.5, 0.25)
+    runner.answer(ComparePhotosRequest, replace(comparison(), part=SharedPart(1, box), heats=None))
+    left, right = dialog._canvases
+    assert right.frame_rect() is None
+    rect, whole = left.frame_rect(), left.image_rect()
+    assert rect is not None and abs(rect.width() - whole.width() / 2) < 1e-6
+    assert abs(rect.top() - whole.center().y()) < 1
+    left.set_shown(heat=False, spots=False)
+    framed = left.grab().toImage()
+    left.set_findings(None, (), box=_WHOLE)
+    assert framed != left.grab().toImage(), "the frame is painted"
 
 
 def test_dialog_is_no_larger_than_its_window(qtbot: object, jobs: JobCenter) -> None:
