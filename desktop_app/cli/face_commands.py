@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,7 +22,6 @@ from desktop_app.core.types import (
     EditRequest,
     ExportKind,
     ExportRequest,
-    Image,
     InversionResult,
     InversionStep,
     InvertRequest,
@@ -38,9 +36,6 @@ if TYPE_CHECKING:
 
     _Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]
 
-# Smallest side of a tile in the strip; smaller pictures are enlarged there, not in their own files.
-TILE_PX = 128
-GAP_PX = 4
 # This share of all changes lies below full red; single bright pixels do not set the scale.
 PEAK_QUANTILE = 0.995
 
@@ -245,6 +240,7 @@ def _write_changes(run: _Run) -> None:
     """Heat maps of all steps on one scale, and the strip: faces above, their changes below."""
     from desktop_app.engine.image_file import write_image
     from desktop_app.engine.invert.change_map import colour_change_map
+    from desktop_app.engine.invert.step_pictures import strip
 
     peak = max(float(np.quantile(step.change_map, PEAK_QUANTILE)) for step in run.steps)
     heats = [colour_change_map(step.change_map, peak) for step in run.steps]
@@ -259,26 +255,6 @@ def _write_changes(run: _Run) -> None:
     run.files["strip"] = _named(run, "strip.png")
 
 
-def strip(rows: Sequence[Sequence[Image | None]]) -> Image:
-    """Pictures in rows and columns on white; None leaves a place empty."""
-    from desktop_app.engine.image_tensor import resized_image
-
-    first = next(picture for row in rows for picture in reversed(row) if picture is not None)
-    factor = max(1.0, TILE_PX / first.shape[1])
-    height, width = round(first.shape[0] * factor), round(first.shape[1] * factor)
-    columns = max(len(row) for row in rows)
-    sheet = np.full(
-        (len(rows) * (height + GAP_PX) - GAP_PX, columns * (width + GAP_PX) - GAP_PX, 3), 255, dtype=np.uint8
-    )
-    for i, row in enumerate(rows):
-        for j, picture in enumerate(row):
-            if picture is not None:
-                top, left = i * (height + GAP_PX), j * (width + GAP_PX)
-                tile = resized_image(picture, width_px=width, height_px=height)
-                sheet[top : top + height, left : left + width] = tile
-    return sheet
-
-
 def _export(
     result: InversionResult,
     edit: Edit,
@@ -288,10 +264,13 @@ def _export(
     services: Services,
     console: Console,
 ) -> None:
-    """Latents always; the edited face and the photo when asked for."""
+    """Latents and the animation always; the edited face and the photo when asked for."""
     from desktop_app.jobs import edit_photo, export_photo
 
-    wanted = [("latents", ExportKind.LATENTS, "latents.npz")]
+    wanted = [
+        ("latents", ExportKind.LATENTS, "latents.npz"),
+        ("animation", ExportKind.STEPS, "steps.gif"),
+    ]
     if edit.strengths:
         # also tells early about an unknown name
         console.drive(edit_photo.run(EditRequest(result.session_id, edit, 1), services))

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from desktop_app.cli.console import Console
-from desktop_app.cli.face_commands import make_folder, strip
+from desktop_app.cli.face_commands import make_folder
 from desktop_app.cli.numbers import decimal_number, whole_number
 from desktop_app.core.types import SampleFacesRequest
 
@@ -33,6 +33,7 @@ def register(subparsers: _Subparsers) -> None:
 def run_sample(args: argparse.Namespace, console: Console) -> dict[str, object]:
     """Write random faces, one file each, and a sheet of all."""
     from desktop_app.engine.image_file import write_image
+    from desktop_app.engine.invert.step_pictures import strip
     from desktop_app.jobs import sample_faces
 
     request = SampleFacesRequest(args.model, args.count, args.psi, args.seed)

@@ -334,6 +334,7 @@ class ExportKind(StrEnum):
     FACE = "face"
     LATENTS = "latents"
     PHOTO = "photo"
+    STEPS = "steps"
 
 
 @dataclass(frozen=True, slots=True)
@@ -343,7 +344,8 @@ class ExportRequest:
     Attributes:
         session_id: The open inversion.
         edit: Which edit.
-        kind: The face, its latents (`.npz`), or the photo with the face pasted back.
+        kind: The face, its latents (`.npz`), the photo with the face pasted back, or all steps: side by
+            side, or as an animation (`.gif`).
         target: File to write; its ending chooses the image format.
         blend: Width of the soft edge as a fraction of the quad's side, [0, 0.5].
         paste: How the face is put back into the photo.

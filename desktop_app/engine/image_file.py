@@ -7,7 +7,7 @@ import io
 import os
 import secrets
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,8 @@ _FORMATS: dict[str, tuple[str, dict[str, Any]]] = {  # Any: Pillow's own options
     ".tiff": ("TIFF", {"compression": "tiff_lzw"}),
 }
 ENDINGS = tuple(_FORMATS)
+ANIMATION_ENDING = ".gif"
+_DITHER = PillowImage.Dither.FLOYDSTEINBERG
 _LARGEST_SIDE = {"JPEG": 65_535, "WEBP": 16_383}
 
 _ORIENTATION = 0x0112
@@ -123,6 +125,23 @@ def write_image(image: Image, target: Path, metadata: PhotoMetadata | None = Non
         extra["icc_profile"] = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     buffer = io.BytesIO()
     PillowImage.fromarray(image).save(buffer, kind, **extra)
+    write_file(target, lambda handle: handle.write(buffer.getbuffer()))
+
+
+def write_animation(frames: Sequence[tuple[Image, int]], target: Path) -> None:
+    """Write pictures as a GIF that repeats for ever; safe as `write_image`.
+
+    Args:
+        frames: (H, W, 3) uint8, RGB, of one size, with the milliseconds that each is shown.
+        target: The file; its ending is `.gif`.
+
+    Raises:
+        ResourceError: The file cannot be written.
+    """
+    pictures = [PillowImage.fromarray(frame).quantize(dither=_DITHER) for frame, _ in frames]
+    times = [milliseconds for _, milliseconds in frames]
+    buffer = io.BytesIO()
+    pictures[0].save(buffer, "GIF", save_all=True, append_images=pictures[1:], duration=times, loop=0)
     write_file(target, lambda handle: handle.write(buffer.getbuffer()))
 
 

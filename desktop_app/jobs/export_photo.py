@@ -1,4 +1,4 @@
-"""Write an edited face, its latents, or the photo with the face pasted back."""
+"""Write an edited face, its latents, the steps to it, or the photo with the face pasted back."""
 
 from __future__ import annotations
 
@@ -20,6 +20,8 @@ LATENTS_ENDING = ".npz"
 DELTA_ENDING = ".generator_delta.safetensors"
 # From this ratio of crop to model output on, the user is told what becomes of fine detail.
 COARSE_RATIO = 1.25
+# Of more steps than this (an optimiser makes many) as many are shown, evenly spread.
+MOST_STEPS_SHOWN = 12
 
 
 def run(request: ExportRequest, services: Services) -> Generator[Progress, None, ExportResult]:
@@ -40,13 +42,15 @@ def run(request: ExportRequest, services: Services) -> Generator[Progress, None,
         warnings = _write_latents(request, session, services=services)
     elif request.kind is ExportKind.FACE:
         _write_face(request, session, services=services)
+    elif request.kind is ExportKind.STEPS:
+        yield from _write_steps(request, session, services=services)
     else:
         warnings = yield from _write_photo(request, session, services=services)
     return ExportResult(request.target, warnings)
 
 
 def _check_target(request: ExportRequest, session: FaceSession, *, services: Services) -> None:
-    from desktop_app.engine.image_file import check_ending
+    from desktop_app.engine.image_file import ANIMATION_ENDING, check_ending
 
     target = request.target
     if request.kind is ExportKind.LATENTS:
@@ -55,7 +59,7 @@ def _check_target(request: ExportRequest, session: FaceSession, *, services: Ser
                 f"Latents are written as {LATENTS_ENDING}, not as '{target.suffix}'.",
                 f"Give a name that ends in {LATENTS_ENDING}.",
             )
-    else:
+    elif request.kind is not ExportKind.STEPS or target.suffix.lower() != ANIMATION_ENDING:
         check_ending(target)
     if not 0 <= request.blend <= 0.5:
         raise UserInputError(f"The soft edge must be 0 to 0.5 of the crop's side, not {request.blend}.")
@@ -83,6 +87,34 @@ def _write_face(request: ExportRequest, session: FaceSession, *, services: Servi
     from desktop_app.engine.image_file import write_image
 
     write_image(services.faces.render_edit(session, request.edit), request.target)
+
+
+def _write_steps(
+    request: ExportRequest, session: FaceSession, *, services: Services
+) -> Generator[Progress, None, None]:
+    """The cut-out photo, the steps and the edit, as an animation or side by side."""
+    from desktop_app.engine.image_file import ANIMATION_ENDING, write_animation, write_image
+    from desktop_app.engine.image_tensor import tensor_to_image
+    from desktop_app.engine.invert.step_pictures import animation, strip
+
+    shown = _shown_steps(request.edit.step or len(session.codes))
+    pictures = [session.aligned]
+    for number, step in enumerate(shown):
+        pictures.append(tensor_to_image(services.faces.synthesize_step(session, step)))
+        yield Progress(number, len(shown) + 1, text="Rendering")
+    if request.edit.mix is not None or any(strength for _, strength in request.edit.strengths):
+        pictures.append(services.faces.render_edit(session, request.edit))
+    if request.target.suffix.lower() == ANIMATION_ENDING:
+        write_animation(animation(pictures), request.target)
+    else:
+        write_image(strip([pictures]), request.target)
+
+
+def _shown_steps(last: int) -> list[int]:
+    """Steps to show, the first and the last among them."""
+    if last <= MOST_STEPS_SHOWN:
+        return list(range(1, last + 1))
+    return sorted({round(step) for step in np.linspace(1, last, MOST_STEPS_SHOWN)})
 
 
 def _write_latents(request: ExportRequest, session: FaceSession, *, services: Services) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 The encoder is the built-in one; where it is not shipped yet, an untrained network of its layout, which
 costs the same. Photos: the sample data (CONTRASTYLE_DATA), else pictures made by formula; with
-`MEGAPIXELS=12` 200 JPEGs of that size, of 2 to 3 MB as cameras write them: once with the preview of
+`MEGAPIXELS=12` 400 JPEGs of that size, of 2 to 3 MB as cameras write them: once with the preview of
 160 x 120 pixels that cameras put into them, and once without. "searchable" is the end of the first pass,
 which takes the previews, and the other figures are of both passes.
 """
@@ -18,7 +18,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 PHOTOS = 2_000
-LARGE_PHOTOS, LARGE_SCENES = 200, 20
+LARGE_PHOTOS, LARGE_SCENES = 400, 20
 LARGE_QUALITY, LARGE_GRAIN = 90, 5.0
 
 _CHILD = """

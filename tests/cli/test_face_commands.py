@@ -40,7 +40,7 @@ def test_every_step_is_written(capsys: pytest.CaptureFixture[str], tmp_path: Pat
     assert code == 0
     names = {file.name for file in out.iterdir()}
     numbered = {f"{kind}_{k}.png" for kind in ("step", "change") for k in (1, 2, 3)}
-    assert names == numbered | {"aligned.png", "strip.png", "latents.npz", "report.json"}
+    assert names == numbered | {"aligned.png", "strip.png", "steps.gif", "latents.npz", "report.json"}
     assert answer["model"] == MODEL
     assert answer["faces"] == 1
     steps = answer["steps"]

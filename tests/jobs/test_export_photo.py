@@ -20,6 +20,8 @@ from desktop_app.core.types import (
     PasteMode,
     PhotoSource,
 )
+from desktop_app.engine.image_tensor import resized_image
+from desktop_app.engine.invert import step_pictures
 from desktop_app.jobs import export_photo, invert_photo
 from desktop_app.jobs.services import Services
 from tests.library import drive
@@ -66,6 +68,36 @@ def test_faces_are_written_in_the_format_of_the_ending(case: Case, tmp_path: Pat
     with PillowImage.open(target) as image:
         assert image.size == (SIZE, SIZE)
         assert image.format == {".png": "PNG", ".webp": "WEBP", ".tif": "TIFF"}.get(ending, "JPEG")
+
+
+def test_steps_lie_side_by_side_or_move(case: Case, tmp_path: Path) -> None:
+    case.export(tmp_path / "steps.png", ExportKind.STEPS)
+    sheet = _pixels(tmp_path / "steps.png")
+    tile, gap = step_pictures.TILE_PX, step_pictures.GAP_PX
+    assert sheet.shape == (tile, 5 * (tile + gap) - gap, 3), "photo, three steps, edit"
+    case.export(tmp_path / "face.png", ExportKind.FACE)
+    shown = resized_image(_pixels(tmp_path / "face.png"), width_px=tile, height_px=tile)
+    assert np.array_equal(sheet[:, -tile:], shown)
+    case.export(tmp_path / "plain.png", ExportKind.STEPS, edit=Edit(step=2))
+    assert _pixels(tmp_path / "plain.png").shape[1] == 3 * (tile + gap) - gap, "photo and two steps"
+    case.export(tmp_path / "steps.GIF", ExportKind.STEPS)
+    with PillowImage.open(tmp_path / "steps.GIF") as moving:
+        assert moving.format == "GIF" and moving.info["loop"] == 0
+        assert moving.n_frames == 5 + 4 * step_pictures.FADES
+        times = []
+        for frame in range(moving.n_frames):
+            moving.seek(frame)
+            times.append(moving.info["duration"])
+        last = np.asarray(moving.convert("RGB"))
+    assert times[0] == times[-1] == step_pictures.LONG_MS and times[1] == step_pictures.FADE_MS
+    wanted = resized_image(_pixels(tmp_path / "face.png"), width_px=last.shape[1], height_px=last.shape[0])
+    assert float(np.abs(last.astype(float) - wanted).mean()) < 8.0
+
+
+def test_of_many_steps_some_are_shown() -> None:
+    assert export_photo._shown_steps(3) == [1, 2, 3]
+    shown = export_photo._shown_steps(500)
+    assert (shown[0], shown[-1], len(shown)) == (1, 500, export_photo.MOST_STEPS_SHOWN)
 
 
 def test_latents_hold_every_step_and_the_edit(case: Case, tmp_path: Path) -> None:

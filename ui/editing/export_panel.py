@@ -1,4 +1,4 @@
-"""Saving what was made: the face, its latents, the photo with the face pasted back."""
+"""Saving what was made: the face, its latents, the steps to it, the photo with the face pasted back."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _LATENTS = "NumPy (*.npz)"
 
 
 class ExportPanel(QFrame):
-    """Three ways to save; each asks where.
+    """Four ways to save; each asks where.
 
     Signals:
         edit_wanted: The panel is about to save and needs `set_edit`.
@@ -61,6 +61,13 @@ class ExportPanel(QFrame):
             self.tr("Latents …"),
             icon="save",
             tip=self.tr("Save the codes of all steps and of the edit, as .npz"),
+        )
+        self._steps = button(
+            self.tr("Steps …"),
+            icon="save",
+            tip=self.tr(
+                "Save photo, steps and edit side by side (PNG, JPEG, WebP), or as an animation (GIF)"
+            ),
         )
         self._photo = button(
             self.tr("Paste into photo …"),
@@ -128,7 +135,8 @@ class ExportPanel(QFrame):
             )
         )
         box = column(label(self.tr("SAVE"), role="section"), spacing=8)
-        box.addLayout(row(self._face, self._latents))
+        box.addLayout(row(self._face, self._steps))
+        box.addLayout(row(self._latents))
         head = row(label(self.tr("Soft edge")), None, self._blend_text)
         box.addLayout(head)
         box.addWidget(self._blend)
@@ -140,6 +148,7 @@ class ExportPanel(QFrame):
     def _connect(self) -> None:
         self._face.clicked.connect(self.save_face)
         self._latents.clicked.connect(self._save_latents)
+        self._steps.clicked.connect(self._save_steps)
         self._photo.clicked.connect(self._save_photo)
         self._blend.valueChanged.connect(self._show_blend)
         self._blend.setValue(_BLEND_PERCENT)
@@ -151,6 +160,7 @@ class ExportPanel(QFrame):
         can_paste = self._session is not None and self._session.can_paste_back
         self._face.setEnabled(is_open)
         self._latents.setEnabled(is_open)
+        self._steps.setEnabled(is_open)
         for part in (self._photo, self._blend, self._mode):
             part.setEnabled(can_paste)
         self._why_not.setVisible(is_open and not can_paste)
@@ -169,6 +179,10 @@ class ExportPanel(QFrame):
 
     def _save_latents(self) -> None:
         self._save(ExportKind.LATENTS, self.tr("Save latents"), ending="_latents.npz", kinds=_LATENTS)
+
+    def _save_steps(self) -> None:
+        kinds = f"{self.tr('Animation')} (*.gif);;{_PICTURES}"
+        self._save(ExportKind.STEPS, self.tr("Save steps"), ending="_steps.gif", kinds=kinds)
 
     def _save_photo(self) -> None:
         ending = ".png"

@@ -328,16 +328,17 @@ def test_photo_is_saved_with_edit_and_blend(
     assert "The face is small." in messages[0].hint
 
 
-def test_face_and_latents_are_saved_and_no_choice_saves_nothing(
+def test_face_latents_and_steps_are_saved_and_no_choice_saves_nothing(
     done: InversionPage, runner: FakeRunner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    answers = [Path("/out/f.png"), Path("/out/l.npz"), None]
+    answers = [Path("/out/f.png"), Path("/out/l.npz"), Path("/out/s.gif"), None]
     monkeypatch.setattr(file_dialogs, "choose_target", lambda *_a, **_k: answers.pop(0))
     done._result.exports._face.click()
     done._result.exports._latents.click()
+    done._result.exports._steps.click()
     done._result.exports._face.click()
     kinds = [request.kind for request in runner.requests(ExportRequest)]
-    assert kinds == [ExportKind.FACE, ExportKind.LATENTS]
+    assert kinds == [ExportKind.FACE, ExportKind.LATENTS, ExportKind.STEPS]
 
 
 def test_aligned_picture_has_no_photo_to_paste_into(chosen: InversionPage, runner: FakeRunner) -> None:
