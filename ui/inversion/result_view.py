@@ -428,9 +428,17 @@ class ResultView(QFrame):
         """What the user should know about the photo and the model, and about the step that is shown."""
         notices = () if self._face is None else self._face.notices
         note = self._model.steps[step_number - 1].note if step_number else ""
+        nearer = self._model.nearer_step(step_number)
+        if nearer is not None:
+            note = "  ".join(filter(None, (note, self._nearer_text(nearer))))
         for place, text in ((self._notice, "  ".join(notices)), (self._note, note)):
             place.setText(text)
             place.setVisible(bool(text))
+
+    def _nearer_text(self, step: InversionStep) -> str:
+        return self.tr(
+            "Step {} is nearer to the photo (L2 {:.4f}): choose it in the strip to edit and save from there."
+        ).format(step.index, step.l2)
 
     # --- edits --------------------------------------------------------------------------------------
 

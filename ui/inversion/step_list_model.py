@@ -13,6 +13,8 @@ from ui.inversion.colour_map import heat_image
 from ui.qt_image import to_qimage
 
 _Index = QModelIndex | QPersistentModelIndex
+# More passes than a model was trained for may lead away again; less than this is no matter.
+_CLEARLY = 1.03
 _BEFORE_STEPS = 2  # the input and the start
 
 
@@ -116,6 +118,18 @@ class StepListModel(QAbstractListModel):
     def step_of_row(self, row: int) -> int:
         """The step of a row, or 0 for the input and the start."""
         return max(0, row - _BEFORE_STEPS + 1)
+
+    def nearer_step(self, step_number: int) -> InversionStep | None:
+        """The earlier step whose error is least, where it is clearly less than that of a step.
+
+        Steps of another phase are left out: a second model has another aim.
+        """
+        if not step_number:
+            return None
+        step = self._steps[step_number - 1]
+        earlier = [one for one in self._steps[: step_number - 1] if one.phase == step.phase]
+        best = min(earlier, key=lambda one: one.l2, default=step)
+        return best if step.l2 > _CLEARLY * best.l2 else None
 
     def rowCount(self, parent: _Index = QModelIndex()) -> int:  # noqa: B008
         """Input, start and steps."""

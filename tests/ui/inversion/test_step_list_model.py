@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 from PySide6.QtCore import Qt
 
 from tests.ui.fake_runner import aligned, step
@@ -69,3 +71,14 @@ def test_tooltip_names_the_figures() -> None:
     assert "0.0250" in text
     assert "50 %" in text
     assert "12 ms" in text
+
+
+def test_a_step_that_led_away_names_the_nearer_one() -> None:
+    model = StepListModel()
+    model.set_face(aligned())
+    for index, l2 in enumerate((0.03, 0.0201, 0.02, 0.0203, 0.026), start=1):
+        model.add_step(replace(step(index), l2=l2))
+    named = [model.nearer_step(number) for number in range(6)]
+    assert [one.index if one else None for one in named] == [None, None, None, None, None, 3]
+    model.add_step(replace(step(6), l2=0.09, phase="toonify"))
+    assert model.nearer_step(6) is None, "a second model has another aim"
