@@ -54,17 +54,14 @@ class ExportPanel(QFrame):
         self._usual = PasteMode.CHANGE
         self._face = button(
             self.tr("Face …"),
-            icon="save",
             tip=self.tr("Save the face as shown, as PNG, JPEG or WebP (Ctrl+S)"),
         )
         self._latents = button(
             self.tr("Latents …"),
-            icon="save",
             tip=self.tr("Save the codes of all steps and of the edit, as .npz"),
         )
         self._steps = button(
             self.tr("Steps …"),
-            icon="save",
             tip=self.tr(
                 "Save photo, steps and edit side by side (PNG, JPEG, WebP), or as an animation (GIF)"
             ),
@@ -135,8 +132,7 @@ class ExportPanel(QFrame):
             )
         )
         box = column(label(self.tr("SAVE"), role="section"), spacing=8)
-        box.addLayout(row(self._face, self._steps))
-        box.addLayout(row(self._latents))
+        box.addLayout(row(self._face, self._steps, self._latents))
         head = row(label(self.tr("Soft edge")), None, self._blend_text)
         box.addLayout(head)
         box.addWidget(self._blend)
