@@ -138,7 +138,7 @@ def _show_summary(summary: IndexSummary, console: Console) -> None:
     if summary.unread:
         console.line(_UNREAD.format(summary.unread))
     soon = ""
-    if summary.seconds - summary.searchable_seconds >= _WORTH_TELLING_S:
+    if 0 < summary.searchable_seconds <= summary.seconds - _WORTH_TELLING_S:
         soon = f"; all could be found after {duration_text(summary.searchable_seconds)}"
     console.line(f"It took {duration_text(summary.seconds)}{soon}.")
     if summary.problems:

@@ -76,7 +76,7 @@ class PhotoBatch:
     """Photos that are safely in the library now; a partial message of an index run.
 
     Attributes:
-        rows: The photos.
+        rows: The photos; none when files turned out unreadable or gone, some of which may have been shown.
         is_renewal: Some were there by the previews inside their files; their thumbnails are other ones now.
     """
 
@@ -100,7 +100,8 @@ class IndexSummary:
         seconds: Wall time of the run.
         photos_total: Indexed photos in the library now.
         unread: How many of these the encoder in use has not read, so that no search finds them.
-        searchable_seconds: Wall time until all of them could be found, some by their previews.
+        searchable_seconds: Wall time until all of them could be found, some by their previews; 0: the run
+            made none findable that was not before it.
     """
 
     added: int

@@ -145,7 +145,7 @@ class Intake:
         self._count_bad(pending.bad)
         is_renewal = self._count(batch, moved)
         readable = rows[: len(batch.photos) + len(batch.copies)]
-        if readable:
+        if readable or pending.bad:  # what was shown by its preview may be gone from the list
             yield PhotoBatch(readable, is_renewal=is_renewal)
 
     def _embed(self, pending: Pending, batch: Batch) -> None:
@@ -231,18 +231,23 @@ class Intake:
         return is_renewal
 
     def _count_bad(self, bad: list[BadPhoto]) -> None:
+        vanished = self._mark_vanished(photo.stamp.path for photo in bad if photo.is_gone)
         for photo in bad:
             path = photo.stamp.path
+            self._to_sharpen.pop(path, None)
+            if path in vanished:
+                self._tally.fates.pop(path, None)
+                continue
             self._tally.fates[path] = Fate.UNREADABLE
             reason = "The file vanished during the run." if photo.is_gone else photo.reason
             self._tally.problems.append(FileProblem(path, reason))
-            self._to_sharpen.pop(path, None)
-        self._mark_vanished(photo.stamp.path for photo in bad if photo.is_gone)
 
-    def _mark_vanished(self, paths: Iterable[Path]) -> None:
-        rows = (self._catalogue.photos.by_path(path) for path in paths)
-        gone = [(row.photo_id, row.thumbnail is not None) for row in rows if row is not None]
+    def _mark_vanished(self, paths: Iterable[Path]) -> set[Path]:
+        """Where photos of the library lay: these count as missing, and as nothing else."""
+        rows = {path: row for path in paths if (row := self._catalogue.photos.by_path(path)) is not None}
+        gone = [(row.photo_id, row.thumbnail is not None) for row in rows.values()]
         self._tally.missing += mark_missing(gone, self._services)
+        return {path for path, row in rows.items() if row.thumbnail is not None}
 
 
 def mark_missing(gone: Iterable[tuple[int, bool]], services: Services) -> int:

@@ -214,13 +214,19 @@ class _IndexRun:
             known = self._notes.contents.known
             outcomes = self._outcomes(read_first, self._to_read, known=known)
             yield from self._take_all(outcomes, intake, pace=Pace(len(self._to_read), "Indexing photos"))
-        self._searchable_at = time.monotonic()
+            if self._has_found_more():
+                self._searchable_at = time.monotonic()
         # The grid begins with the newest photos.
         rest = sorted(to_sharpen.values(), key=lambda stamp: stamp.modified_ns, reverse=True)
         if rest:
             yield Progress(done=0, total=len(rest), text="Looking closer")
             outcomes = self._outcomes(reader.read, rest, known=self._notes.contents.sharp)
             yield from self._take_all(outcomes, intake, pace=Pace(len(rest), "Looking closer"))
+
+    def _has_found_more(self) -> bool:
+        """Whether photos can be found now that could not before the run."""
+        new = (path for path, fate in self._tally.fates.items() if fate in (Fate.ADDED, Fate.CHANGED))
+        return any(path not in self._searchable for path in new)
 
     def _outcomes(
         self, read: ReadFile, stamps: Sequence[FileStamp], *, known: Mapping[bytes, int]
@@ -269,7 +275,7 @@ class _IndexRun:
             seconds=seconds,
             photos_total=self._catalogue.photos.counts()[PhotoState.INDEXED],
             unread=self._catalogue.count_unread(self._stored_model()),
-            searchable_seconds=seconds if self._searchable_at is None else self._searchable_at - started_at,
+            searchable_seconds=0.0 if self._searchable_at is None else self._searchable_at - started_at,
         )
 
 

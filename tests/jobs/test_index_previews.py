@@ -127,6 +127,7 @@ def test_end_state_is_to_the_bit_that_of_reading_in_full(
     assert state_of(services) == state_without_previews(photos, tmp_path / "other")
     assert previews_in(services) == set()
     assert services.vectors.count == COUNT + 4
+    assert index(services).searchable_seconds == 0 == index(services, recheck=True).searchable_seconds
 
 
 def test_all_photos_are_found_by_the_end_of_the_first_pass(
@@ -228,6 +229,7 @@ def test_photo_that_turns_out_damaged_becomes_unreadable(
     assert sum(len(batch.rows) for batch in batches) == COUNT + 4
     summary = index(services)
     assert counts(summary) == (0, 0, COUNT + 3, 0, 1)
+    assert summary.searchable_seconds == 0, "all that can be found could be found before"
     assert {p.path.name: p.reason for p in summary.problems} == {
         "half.jpg": "The file is damaged: it ends too early."
     }
@@ -237,6 +239,18 @@ def test_photo_that_turns_out_damaged_becomes_unreadable(
     at_once = open_services(tmp_path / "third")
     assert counts(index(at_once, photos)) == (COUNT + 3, 0, 0, 0, 1)
     at_once.close()
+
+
+def test_batch_of_nothing_but_damaged_photos_is_told(services: Services, tmp_path: Path) -> None:
+    """Else a list would go on showing them until the next batch."""
+    photos = tmp_path / "photos"
+    save_camera_photos(photos, 1)
+    whole = (photos / "camera0000.jpg").read_bytes()
+    (photos / "camera0000.jpg").write_bytes(whole[: len(whole) // 2])
+    (shown,) = run_until_looking_closer(services, photos)
+    assert len(shown.rows) == 1
+    messages, _ = drive(index_photos.run(IndexRequest(()), services))
+    assert [message for message in messages if isinstance(message, PhotoBatch)] == [PhotoBatch(())]
 
 
 @pytest.mark.parametrize("renewals", [0, 1])
@@ -348,8 +362,8 @@ def test_file_that_vanishes_before_the_closer_look(photos: Path, services: Servi
             break
     (photos / "camera0003.jpg").unlink()
     _, summary = drive(job)
-    assert counts(summary) == (COUNT + 2, 0, 0, 1, 1)
-    assert [p.reason for p in summary.problems] == ["The file vanished during the run."]
+    assert counts(summary) == (COUNT + 2, 0, 0, 1, 0), "each file is counted once"
+    assert summary.problems == (), "a photo that is missing is not one that was left out"
     gone = services.catalogue.photos.by_path(photos / "camera0003.jpg")
     assert gone is not None and gone.state is PhotoState.MISSING
     assert services.vectors.count == COUNT + 2

@@ -89,7 +89,9 @@ class ThumbnailCache(QObject):
 
     def renew(self, files: Iterable[Path]) -> None:
         """Files were written anew: read them again when they are asked for."""
-        self._stale.update(file for file in files if file in self._kept or file in self._pending)
+        renewed = set(files)
+        self._unreadable -= renewed
+        self._stale.update(file for file in renewed if file in self._kept or file in self._pending)
         self.renewed.emit()
 
     def has_failed(self, file: Path) -> bool:
@@ -150,8 +152,12 @@ class ThumbnailCache(QObject):
     def _keep(self, file: Path, content: bytes) -> None:
         pixmap = QPixmap()
         if not content or not pixmap.loadFromData(content):
-            self._unreadable.add(file)
+            if file in self._stale and file not in self._kept:
+                self._stale.discard(file)  # it was written anew while it was being read
+            else:
+                self._unreadable.add(file)
         else:
+            self._unreadable.discard(file)
             before = self._kept.pop(file, None)
             self._used_bytes += _size(pixmap) - (_size(before) if before is not None else 0)
             self._kept[file] = pixmap

@@ -123,6 +123,15 @@ def test_thumbnails_of_photos_that_were_looked_at_closer_are_read_again(
     assert renewed == [row.thumbnail]
 
 
+def test_photo_that_turned_out_unreadable_leaves_the_grid(
+    qtbot: object, filled: CataloguePage, runner: FakeRunner
+) -> None:
+    filled._refresh_timer.setInterval(1)
+    runner.last(IndexRequest).deliver_partial(PhotoBatch(()))
+    _pages(qtbot, runner, 39)
+    assert filled._model.total == 39
+
+
 def test_folders_and_links_that_lead_nowhere_are_listed_with_unreadable_files(
     filled: CataloguePage, runner: FakeRunner
 ) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -107,6 +108,36 @@ def test_thumbnail_renewed_while_the_old_one_is_being_read_is_read_again(
         _repaint(file, 0x00FF00)
         thumbnails.renew([file])
     qtbot.waitUntil(lambda: thumbnails.pixmap(file).width() == 40)
+
+
+def test_thumbnail_that_could_not_be_read_recovers_when_it_is_renewed(
+    qtbot: object, thumbnails: ThumbnailCache, tmp_path: Path
+) -> None:
+    file = tmp_path / "late.png"
+    thumbnails.pixmap(file)
+    qtbot.waitUntil(lambda: thumbnails.has_failed(file))
+    assert thumbnails.pixmap(file) is None and not thumbnails.is_awaited(file)
+    _repaint(file, 0xFF00FF)
+    thumbnails.renew([file])
+    assert not thumbnails.has_failed(file)
+    with qtbot.waitSignal(thumbnails.ready):
+        assert thumbnails.pixmap(file) is None and thumbnails.is_awaited(file)
+    assert thumbnails.pixmap(file).width() == 40
+
+
+def test_thumbnail_renewed_while_the_damaged_one_is_being_read_is_asked_for_again(
+    qtbot: object, thumbnails: ThumbnailCache, tmp_path: Path
+) -> None:
+    file = tmp_path / "late.png"
+    thumbnails.pixmap(file)
+    until = time.monotonic() + 5
+    while not thumbnails._read and time.monotonic() < until:  # no events: it is read, and not decoded
+        time.sleep(0.001)
+    _repaint(file, 0xFF00FF)
+    with qtbot.waitSignal(thumbnails.ready):
+        thumbnails.renew([file])
+    assert not thumbnails.has_failed(file)
+    qtbot.waitUntil(lambda: thumbnails.pixmap(file) is not None)
 
 
 def test_wish_for_a_renewed_thumbnail_outlives_fast_scrolling(
