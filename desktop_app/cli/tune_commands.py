@@ -15,7 +15,7 @@ from desktop_app.core.types import (
     AlikeKind,
     DiscardTuningRequest,
     KeepTuningRequest,
-    MarkGroupRequest,
+    MarkedGroups,
     SwitchEncoderRequest,
     TuneOptions,
     TuneOptionsRequest,
@@ -25,6 +25,9 @@ from desktop_app.core.types import (
 )
 
 _EVERY = 20
+# What a new tuning takes from the command line, and what is done instead of one.
+_CHOICES = ("alike", "encoder", "steps", "seed", "layers", "mark")
+_ACTIONS = ("keep", "discard", "use", "status")
 
 
 def add_parser(kinds: Any) -> None:  # Any: argparse gives its subparsers no public type
@@ -36,18 +39,26 @@ def add_parser(kinds: Any) -> None:  # Any: argparse gives its subparsers no pub
         "--alike",
         nargs="+",
         choices=[str(kind) for kind in AlikeKind],
-        default=[str(AlikeKind.VIEWS)],
+        default=None,
         help="what counts as alike (views)",
     )
     parser.add_argument(
-        "--encoder", default="", metavar="NAME", help="encoder to tune; default: the one used"
+        "--encoder",
+        default=None,
+        metavar="NAME",
+        help="encoder to tune; default: the one used or, when it is tuned itself, the one it stands on",
     )
-    parser.add_argument("--steps", type=whole_number(0), default=0, help="steps; 0: the usual number")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--layers", action="store_true", help="also change the last layers (slow)")
+    parser.add_argument("--steps", type=whole_number(0), default=None, help="steps; 0: the usual number")
+    parser.add_argument("--seed", type=int, default=None, help="seed of views and batches (0)")
+    parser.add_argument(
+        "--layers", action="store_true", default=None, help="also change the last layers (slow)"
+    )
     parser.add_argument("--resume", action="store_true", help="go on with a stopped tuning")
     parser.add_argument(
-        "--mark", type=Path, metavar="CSV", help="columns file and label: mark these groups first"
+        "--mark",
+        type=Path,
+        metavar="CSV",
+        help="columns file and label: mark these groups first; they count as alike too",
     )
     parser.add_argument("--title", default="", help="with --keep: title of the tuned encoder")
     parser.add_argument("--library", type=Path, default=None, metavar="DIR", help="folder of the library")
@@ -63,13 +74,15 @@ def tune(args: argparse.Namespace, console: Console) -> dict[str, object]:
     """Do what the options say."""
     from desktop_app.jobs import keep_tuning, switch_encoder, tune_options
 
+    _check_choices(args)
     services = console.known_services(args.library)
-    if args.mark is not None:
-        _mark(args.mark, services, console)
     if args.use:
         switched = console.drive(switch_encoder.run(SwitchEncoderRequest(args.use), services))
         _remember(switched.name, console)
-        console.line(f"Searching with {switched.name} now; `--use {switched.previous}` goes back.")
+        if switched.name == switched.previous:
+            console.line(f"{switched.name} was searched with already; nothing changed.")
+        else:
+            console.line(f"Searching with {switched.name} now; `--use {switched.previous}` goes back.")
         return {"encoder": switched.name, "previous": switched.previous, "photos": switched.photos}
     if args.keep:
         kept = console.drive(keep_tuning.run(KeepTuningRequest(args.title), services))
@@ -81,19 +94,70 @@ def tune(args: argparse.Namespace, console: Console) -> dict[str, object]:
     return _run(args, services, console)
 
 
+def _check_choices(args: argparse.Namespace) -> None:
+    """Refuse choices that would change nothing."""
+    given = [f"--{name}" for name in _CHOICES if getattr(args, name) is not None]
+    if args.resume and given:
+        raise UserInputError(
+            f"`--resume` goes on with the tuning as it was begun: {', '.join(given)} would change nothing.",
+            "Leave that out; or `--discard` the tuning and begin another.",
+        )
+    action = next((name for name in _ACTIONS if getattr(args, name)), "")
+    if action and args.mark is not None:
+        raise UserInputError(
+            f"`--mark` marks groups for a tuning that begins; it cannot go with `--{action}`.",
+            "Do one after the other.",
+        )
+
+
+def _check_nothing_waits(services: Any, console: Console) -> None:
+    """Refuse to begin where a finished or stopped tuning would be lost."""
+    from desktop_app.jobs.tuning_folder import TuningFolder
+
+    folder = TuningFolder(services.library)
+    plan, result = folder.plan(), folder.result(services.catalogue)
+    if result is not None:
+        raise UserInputError(
+            f"A finished tuning of {result.encoder} waits; a new one would forget it.",
+            "`--keep` makes it an encoder of its own, `--discard` forgets it; then tune.",
+        )
+    if plan is not None and plan.done:
+        raise UserInputError(
+            f"A tuning of {plan.encoder} stopped at step {plan.done} of {plan.all_steps}; "
+            "a new one would forget it.",
+            "`--resume` goes on with it, `--discard` forgets it; then tune.",
+        )
+    if plan is not None:
+        console.line(f"A tuning of {plan.encoder} that stopped before its first step is forgotten.")
+
+
+def _request(args: argparse.Namespace, services: Any, console: Console) -> TuneRequest:
+    from desktop_app.jobs.tune_options import encoder_to_tune
+
+    if args.resume:
+        return TuneRequest(resume=True)
+    _check_nothing_waits(services, console)
+    encoder = encoder_to_tune(args.encoder or "", services)
+    if not args.encoder and encoder != services.encoder_name:
+        console.line(f"Tuning {encoder}, on which {services.encoder_name} stands.")
+    return TuneRequest(
+        alike=tuple(AlikeKind(kind) for kind in args.alike or [AlikeKind.VIEWS]),
+        encoder=encoder,
+        steps=args.steps or 0,
+        seed=args.seed or 0,
+        changes_layers=bool(args.layers),
+        marks=_marks(args.mark, services) if args.mark is not None else (),
+    )
+
+
 def _run(args: argparse.Namespace, services: Any, console: Console) -> dict[str, object]:
     from desktop_app.jobs import tune_library
 
-    request = TuneRequest(
-        alike=tuple(AlikeKind(kind) for kind in args.alike),
-        encoder=args.encoder,
-        steps=args.steps,
-        seed=args.seed,
-        changes_layers=args.layers,
-        resume=args.resume,
-    )
+    request = _request(args, services, console)
 
     def show(message: object) -> None:
+        if isinstance(message, MarkedGroups):
+            console.line(f"Marked {len(request.marks)} groups; they count as alike.")
         if isinstance(message, TuneStep) and (message.step % _EVERY == 0 or message.step == message.steps):
             alarm = "  COLLAPSED: the embeddings run together" if message.is_collapsed else ""
             console.line(
@@ -111,9 +175,8 @@ def _run(args: argparse.Namespace, services: Any, console: Console) -> dict[str,
     return _object(result)
 
 
-def _mark(table: Path, services: Any, console: Console) -> None:
-    """Mark the groups of a list in the library."""
-    from desktop_app.jobs import mark_groups
+def _marks(table: Path, services: Any) -> tuple[tuple[int, ...], ...]:
+    """The groups of a list, as ids of photos of the library."""
     from desktop_app.jobs.tune_options import all_photos
     from desktop_app.training.alike import labels_of
 
@@ -123,15 +186,13 @@ def _mark(table: Path, services: Any, console: Console) -> None:
     for row, name in zip(rows, names, strict=True):
         if name:
             groups.setdefault(name, []).append(row.photo_id)
-    usable = [ids for ids in groups.values() if len(ids) > 1]
+    usable = tuple(tuple(ids) for ids in groups.values() if len(ids) > 1)
     if not usable:
         raise UserInputError(
             f"The list {display_path(table)} names no two photos of the library with one label.",
             "Its column `file` holds paths, or their ends, of indexed photos.",
         )
-    for ids in usable:
-        console.drive(mark_groups.run(MarkGroupRequest(tuple(ids)), services))
-    console.line(f"Marked {len(usable)} groups.")
+    return usable
 
 
 def _remember(name: str, console: Console) -> None:

@@ -123,16 +123,21 @@ class TuneOptions:
 
 @dataclass(frozen=True, slots=True)
 class TuneRequest:
-    """Tune an encoder on the library. Partial messages: `TuneStep`. Answer: `TuneResult`.
+    """Tune an encoder on the library. Answer: `TuneResult`.
+
+    Partial messages: `TuneStep`, and `MarkedGroups` when new ones were stored.
 
     Attributes:
         alike: What counts as alike, at least one.
-        encoder: The encoder to tune; empty: the one that is searched with.
+        encoder: The encoder to tune; empty: the one that is searched with or, when that one is tuned itself,
+            the one it stands on.
         steps: Steps; 0: the usual number.
         seed: Of views and batches.
         probes: Photos whose neighbours are compared; empty: some are chosen.
         changes_layers: Also change the last layers of the encoder; photos are then embedded anew.
         resume: Go on with the stopped tuning; all else is taken from it.
+        marks: Photo ids of groups to mark first. They count as alike, and are stored only when nothing
+            speaks against the tuning.
     """
 
     alike: tuple[AlikeKind, ...] = (AlikeKind.VIEWS,)
@@ -142,6 +147,7 @@ class TuneRequest:
     probes: tuple[int, ...] = ()
     changes_layers: bool = False
     resume: bool = False
+    marks: tuple[tuple[int, ...], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

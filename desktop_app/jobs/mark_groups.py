@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterable, Sequence
 
 from desktop_app.core.errors import UserInputError
 from desktop_app.core.types import (
@@ -42,6 +42,15 @@ def run(
         with catalogue.writing():
             catalogue.groups.unmark(request.photo_ids)
     return MarkedGroups(marked_groups(services))
+
+
+def joined(groups: Iterable[Sequence[int]]) -> list[list[int]]:
+    """Groups of photo ids as they are once marked: those that share a photo become one."""
+    group_of: dict[int, set[int]] = {}
+    for members in groups:
+        wide = set(members).union(*(group_of[i] for i in members if i in group_of))
+        group_of.update(dict.fromkeys(wide, wide))
+    return [sorted(members) for members in {id(wide): wide for wide in group_of.values()}.values()]
 
 
 def marked_groups(services: Services) -> tuple[MarkedGroup, ...]:

@@ -16,6 +16,7 @@ from desktop_app.core.errors import UserInputError
 from desktop_app.core.types import (
     AlikeKind,
     FloatArray,
+    MarkedGroups,
     PhotoRow,
     ProbeNeighbours,
     Progress,
@@ -23,10 +24,11 @@ from desktop_app.core.types import (
     TuneResult,
     TuneStep,
 )
+from desktop_app.jobs.mark_groups import joined, marked_groups
 from desktop_app.jobs.pace import Pace
 from desktop_app.jobs.services import Embedder, Services
 from desktop_app.jobs.tune_layers import LAYER_STEPS, change_layers, small_picture, tune_step
-from desktop_app.jobs.tune_options import LEAST_PEOPLE, all_photos, photos_by_person
+from desktop_app.jobs.tune_options import LEAST_PEOPLE, all_photos, encoder_to_tune, photos_by_person
 from desktop_app.jobs.tuning_folder import NEIGHBOURS, Plan, TuningFolder, require_plan
 
 if TYPE_CHECKING:
@@ -65,10 +67,14 @@ def run(request: TuneRequest, services: Services) -> Generator[object, None, Tun
     ids, vectors = _stored(plan, services)
     place = {int(photo_id): row for row, photo_id in enumerate(ids)}
     sets: dict[AlikeKind, Sets] = {}
+    marks = () if request.resume else request.marks
     for kind in plan.alike:
         if kind is not AlikeKind.VIEWS:
-            sets[kind] = yield from _sets(kind, services, place)
+            sets[kind] = yield from _sets(kind, services, place, marks=marks)
     _check_before_views(plan, vectors, sets)
+    if marks:
+        yield _mark(marks, services)
+        sets[AlikeKind.GROUPS] = yield from _sets(AlikeKind.GROUPS, services, place)
     if not request.resume:
         folder.discard()
         folder.write_plan(plan)
@@ -94,6 +100,13 @@ def run(request: TuneRequest, services: Services) -> Generator[object, None, Tun
     result = _result(training, plan, services, found=found, seconds=time.monotonic() - began)
     folder.write_result(result)
     return result
+
+
+def _mark(marks: Sequence[Sequence[int]], services: Services) -> MarkedGroups:
+    with services.catalogue.writing():
+        for photo_ids in marks:
+            services.catalogue.groups.mark(photo_ids)
+    return MarkedGroups(marked_groups(services))
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,21 +146,18 @@ def _moved(sets: dict[AlikeKind, Sets], rows: list[int]) -> dict[AlikeKind, Sets
 
 
 def _new_plan(request: TuneRequest, services: Services) -> Plan:
-    if not request.alike:
+    alike = (*request.alike, AlikeKind.GROUPS) if request.marks else request.alike
+    if not alike:
         raise UserInputError("Nothing was chosen that counts as alike.", "Choose at least one kind.")
-    if AlikeKind.PEOPLE in request.alike and not services.catalogue.people.searched():
+    if AlikeKind.PEOPLE in alike and not services.catalogue.people.searched():
         raise UserInputError(
             "The library does not know who is in a photo.", "Press Find people on the page People first."
         )
-    name = request.encoder or services.encoder_name
-    if services.card_of(name).get("architecture") == "contrastive_tuned":
-        raise UserInputError(
-            f"'{name}' is a tuned encoder already.", "Tune the encoder that it stands on; both are kept."
-        )
+    name = encoder_to_tune(request.encoder, services)
     return Plan(
         encoder=name,
         version=services.encoder_version(name),
-        alike=tuple(dict.fromkeys(request.alike)),
+        alike=tuple(dict.fromkeys(alike)),
         steps=request.steps or STEPS,
         seed=request.seed,
         probes=request.probes,
@@ -186,11 +196,13 @@ def _check_before_views(plan: Plan, vectors: FloatArray, sets: dict[AlikeKind, S
 # --- what is alike ----------------------------------------------------------------------------------------
 
 
-def _sets(kind: AlikeKind, services: Services, place: dict[int, int]) -> Generator[Progress, None, Sets]:
-    """Sets of rows by one kind of likeness."""
+def _sets(
+    kind: AlikeKind, services: Services, place: dict[int, int], *, marks: Sequence[Sequence[int]] = ()
+) -> Generator[Progress, None, Sets]:
+    """Sets of rows by one kind of likeness; `marks` are groups that will be marked."""
     if kind is AlikeKind.GROUPS:
-        named = services.catalogue.groups.all()
-        found = [[place[i] for i in photos if i in place] for photos in named.values()]
+        groups = joined([*services.catalogue.groups.all().values(), *marks])
+        found = [[place[i] for i in photos if i in place] for photos in groups]
         problem = "No photos are marked as belonging together yet."
     elif kind is AlikeKind.PEOPLE:
         by_person = photos_by_person(services)

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Generator, Sequence
 from pathlib import Path
 
+from desktop_app.core.errors import UserInputError
 from desktop_app.core.types import (
     AlikeChoice,
     AlikeKind,
@@ -71,6 +72,25 @@ def known_encoders(services: Services) -> tuple[KnownEncoder, ...]:
         found.append(KnownEncoder(name, str(card.get("title") or name), photos, base))
     found.sort(key=lambda encoder: (encoder.name != services.encoder_name, encoder.name))
     return tuple(found)
+
+
+def encoder_to_tune(wanted: str, services: Services) -> str:
+    """The encoder named; without a name the one in use or, when that is tuned itself, the one it stands on.
+
+    Raises:
+        UserInputError: The encoder named is tuned itself.
+    """
+    name = wanted or services.encoder_name
+    card = services.card_of(name)
+    if card.get("architecture") != _TUNED:
+        return name
+    base = str(card["config"].get("base", ""))
+    if wanted or not base:
+        told = f"'{base}', the encoder" if base else "the encoder"
+        raise UserInputError(
+            f"'{name}' is a tuned encoder already.", f"Tune {told} that it stands on; both are kept."
+        )
+    return base
 
 
 def all_photos(services: Services) -> list[PhotoRow]:

@@ -185,7 +185,10 @@ def test_second_kept_encoder_gets_a_name_of_its_own(services: Services) -> None:
     _tune(services)
     assert _keep(services).name == "contrastive_tuned.2"
     _switch(services, "contrastive_tuned.2")
-    assert "is a tuned encoder already" in _refused(services)
+    assert _tune(services).encoder == "tiny.test", "what the tuned one stands on"
+    with pytest.raises(UserInputError, match="is a tuned encoder already") as refusal:
+        _tune(services, encoder="contrastive_tuned.2")
+    assert "'tiny.test'" in refusal.value.hint
 
 
 def test_stopped_tuning_goes_on_where_it_was(services: Services) -> None:
@@ -281,6 +284,39 @@ def test_copies_in_two_groups_contradict(services: Services, tmp_path: Path) -> 
     drive(mark_groups.run(MarkGroupRequest((by_name["p00.png"], by_name["p02.png"])), services))
     drive(mark_groups.run(MarkGroupRequest((by_name["copy0.bmp"], by_name["copy2.bmp"])), services))
     assert "contradict each other: 4 photos" in _refused(services, GROUPS)
+
+
+def test_groups_to_mark_first_are_stored_only_when_nothing_speaks_against(
+    services: Services, tmp_path: Path
+) -> None:
+    PillowImage.fromarray(picture(0, width=60, height=45)).save(tmp_path / "photos" / "copy.bmp")
+    index(services, tmp_path / "photos")
+    by_name = {row.path.name: row.photo_id for row in tune_options.all_photos(services)}
+    first, second, third, copy = (by_name[name] for name in ("p00.png", "p02.png", "p04.png", "copy.bmp"))
+    drive(mark_groups.run(MarkGroupRequest((first, second)), services))
+    before = services.catalogue.groups.all()
+    with pytest.raises(UserInputError, match="contradict each other: 2 photos"):
+        _tune(services, marks=((third, copy),))
+    assert services.catalogue.groups.all() == before and TuningFolder(services.library).plan() is None
+    other = (by_name["p01.png"], by_name["p03.png"])
+    result = _tune(services, marks=((second, copy), other))  # joins what was marked, so nothing contradicts
+    assert result.alike == GROUPS and result.agreement_after is not None
+    assert sorted(services.catalogue.groups.all().values()) == sorted(
+        [sorted((first, second, copy)), sorted(other)]
+    )
+
+
+@pytest.mark.parametrize(
+    ("groups", "joined"),
+    [
+        ([(1, 2), (3, 4)], [[1, 2], [3, 4]]),
+        ([(1, 2), (3, 4), (4, 1)], [[1, 2, 3, 4]]),
+        ([(5, 6), (1, 2), (2, 9), (9, 3)], [[5, 6], [1, 2, 3, 9]]),
+        ([], []),
+    ],
+)
+def test_groups_that_share_a_photo_are_one(groups: list[tuple[int, ...]], joined: list[list[int]]) -> None:
+    assert mark_groups.joined(groups) == joined
 
 
 def test_encoder_that_was_replaced_or_never_used_is_refused(services: Services) -> None:
