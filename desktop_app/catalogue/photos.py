@@ -111,13 +111,15 @@ class PhotoRepository:
             row = self._connection.execute("SELECT digest FROM photo WHERE id = ?", (photo_id,)).fetchone()
         return row[0] if row else None
 
-    def signatures(self, photo_ids: Sequence[int]) -> dict[int, bytes]:
-        """Picture signatures by photo id."""
+    def signatures(self, photo_ids: Sequence[int], *, sure: bool = False) -> dict[int, bytes]:
+        """Picture signatures by photo id; `sure`: without those of previews, which may be out of date."""
         found: dict[int, bytes] = {}
         for start in range(0, len(photo_ids), _IDS_A_STATEMENT):
             piece = [int(i) for i in photo_ids[start : start + _IDS_A_STATEMENT]]
             marks = ",".join("?" * len(piece))
             query = f"SELECT photo_id, picture FROM signature WHERE photo_id IN ({marks})"
+            if sure:
+                query += " AND photo_id NOT IN (SELECT photo_id FROM vector WHERE is_preview = 1)"
             with translated_errors(self._file):
                 found.update(self._connection.execute(query, piece).fetchall())
         return found

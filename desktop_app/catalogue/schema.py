@@ -125,6 +125,7 @@ CREATE INDEX face_refusal_by_person ON face_refusal (person_id);
 # Embeddings made from the small picture inside a photo file, until the photo itself was decoded.
 _STEP_PREVIEWS = """
 ALTER TABLE vector ADD COLUMN is_preview INTEGER NOT NULL DEFAULT 0 CHECK (is_preview IN (0, 1));
+CREATE INDEX vector_of_preview ON vector (photo_id) WHERE is_preview = 1;
 """
 
 STEPS: tuple[str, ...] = (_STEP_1, _STEP_MARKED_GROUPS, _STEP_CLASSES, _STEP_PEOPLE, _STEP_PREVIEWS)

@@ -152,7 +152,7 @@ def _library_query(row: PhotoRow, services: Services) -> _Query:
     photo_id = row.photo_id
     digest = services.catalogue.photos.digest_of(photo_id)
     embedding = services.vectors.vector_of(photo_id)
-    signature = services.catalogue.photos.signatures([photo_id]).get(photo_id)
+    signature = services.catalogue.photos.signatures([photo_id], sure=True).get(photo_id)
     if embedding is None:  # unreadable, or not embedded by this encoder yet
         outside = _file_query(row.path, services)
         embedding, signature = outside.embedding, outside.signature
@@ -199,7 +199,8 @@ def _hits(
     rows = services.catalogue.photos.by_ids([n.photo_id for n in shown])
     threshold = services.settings.search.duplicate_similarity
     near = [n.photo_id for n in shown if n.similarity >= threshold]
-    signatures = services.catalogue.photos.signatures(near)
+    # A preview may be older than its photo: it is no ground to call two photos the same.
+    signatures = services.catalogue.photos.signatures(near, sure=True)
     hits: list[PhotoHit] = []
     for neighbour in shown:
         row = rows.get(neighbour.photo_id)

@@ -315,7 +315,7 @@ def _training(
     rows: list[int],
 ) -> TuneTraining:
     from desktop_app.training.run_folder import RunFolder
-    from desktop_app.training.tune import TuneTraining, make_data, usual_config
+    from desktop_app.training.tune import TuneConfig, TuneTraining, make_data
 
     data = make_data(
         vectors,
@@ -323,7 +323,7 @@ def _training(
         view_rows=rows,
         groupings=[(found, _STRETCH[kind]) for kind, found in sets.items()],
     )
-    config = usual_config(has_sets=bool(sets), steps=plan.steps, seed=plan.seed)
+    config = TuneConfig(steps=plan.steps, seed=plan.seed)
     return TuneTraining(config, data, RunFolder(folder.path))
 
 

@@ -26,7 +26,7 @@ from desktop_app.training.run_folder import RunFolder
 from desktop_app.training.tune_guard import Guard, find_guard
 from desktop_app.training.tune_kinds import fit_kinds
 from desktop_app.training.tune_run import StepFigures, TuneRun, refuse_divergence
-from desktop_app.training.tune_start import RECIPE, Grouping, LibraryStart, library_start, start_head
+from desktop_app.training.tune_start import RECIPE, Grouping, library_start, start_head
 
 MIN_PHOTOS = 12
 # Photos whose embeddings differ less than this on average look all the same to the encoder.
@@ -34,38 +34,37 @@ MIN_SPREAD = 1e-3
 # The same picture: as near as half precision can tell.
 SAME_PICTURE = 0.9995
 _SET_BATCH, _VIEW_BATCH = 256, 128
+_WATCH_SEED = 1_000_003
 
 
 @dataclass(frozen=True, slots=True)
 class TuneConfig:
     """How a head is trained.
 
+    Where sets are the user's word for all of a library they lead and views only watch; where they say
+    nothing, views lead. Then the head is held close to its start: views say which differences do not
+    matter, not which do, and a longer way from the start lost on the flowers of the benchmark
+    `tuning_gain`. Between these the share that the guard allows decides.
+
     Attributes:
         steps: Steps of the training.
         seed: Of batches and views.
         rate: Highest learning rate (Adam).
         temperature: Of both losses.
-        pull: Weight of the squared change from the start.
-        view_weight: Weight of the loss over views.
+        pull: Weight of the squared change from the start, where sets lead.
+        view_weight: Weight of the loss over views, where sets lead.
+        pull_alone: The same where views lead.
+        view_weight_alone: The same where views lead.
     """
 
     steps: int = 120
     seed: int = 0
-    rate: float = 1.5e-3
+    rate: float = 2e-4
     temperature: float = 0.3
     pull: float = 0.5
     view_weight: float = 0.25
-
-
-def usual_config(*, has_sets: bool, steps: int = 120, seed: int = 0) -> TuneConfig:
-    """The choices that were found to gain: with sets they lead and views only watch, alone views lead.
-
-    Alone they are held close to the start: views say which differences do not matter, not which do, and a
-    longer way from the start lost on the flowers of the benchmark `tuning_gain`.
-    """
-    if has_sets:
-        return TuneConfig(steps=steps, seed=seed)
-    return TuneConfig(steps=steps, seed=seed, view_weight=1.0, pull=1.0)
+    pull_alone: float = 2.0
+    view_weight_alone: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,24 +150,25 @@ class TuneTraining(TuneRun):
     def __init__(self, config: TuneConfig, data: TuneData, run: RunFolder) -> None:
         self.config = config
         self._data = data
-        has_sets = bool(data.groupings)
-        library = library_start(data.vectors, data.views, data.view_rows, has_sets=has_sets)
+        self.guard = _guard(data, config.seed)
+        share = self.guard.share if data.groupings else 0.0
+        library = library_start(data.vectors, data.views, data.view_rows, set_share=share)
         self.mean = library.mean.float()
-        self.guard = _guard(library, data, config.seed)
-        self._start = start_head(library, data.vectors, groupings=data.groupings, share=self.guard.share)
+        self._share = share
+        self._start = start_head(library, data.vectors, groupings=data.groupings, share=share)
         self._change = torch.zeros_like(self._start, requires_grad=True)
         super().__init__(config, run, torch.optim.Adam([self._change], lr=config.rate))
 
     @property
     def matrix(self) -> Tensor:
-        """The head as it is now, as much of it as held-out marks agree with; (D, D)."""
-        return self._start + self.guard.share * self._change.detach()
+        """The linear part of the head as it is now, (D, D)."""
+        return self._start + self._change.detach()
 
     def head(self) -> MetricHead:
         """The head as it is now, with the kinds that the sets tell."""
         matrix = self.matrix
         placed = self._placed(self._data.vectors, matrix)
-        kinds = fit_kinds(placed, self._data.groupings, share=self.guard.share)
+        kinds = fit_kinds(placed, self._data.groupings, covered=self.guard.covered)
         return MetricHead(self.mean, matrix, kinds=kinds)
 
     def _learned(self) -> dict[str, Any]:
@@ -184,7 +184,8 @@ class TuneTraining(TuneRun):
     def _advance(self) -> StepFigures:
         self._set_rate()
         loss, _ = self._losses(self._random)
-        whole = loss + self.config.pull * self._change.square().sum()
+        pull = self._between(self.config.pull, self.config.pull_alone)
+        whole = loss + pull * self._change.square().sum()
         self._optimiser.zero_grad(set_to_none=True)
         refuse_divergence(whole, "Discard it and choose other photos as alike.")
         whole.backward()
@@ -197,14 +198,14 @@ class TuneTraining(TuneRun):
         loss, alike = self._view_loss(matrix, chance)
         for grouping in self._data.groupings:
             more, pairs = self._set_loss(matrix, grouping, chance)
-            loss = loss + more
+            loss = loss + (self._share if grouping.stretch > 0 else 1.0) * more
             alike = pairs if pairs is not None else alike
         return loss, alike
 
     @torch.no_grad()
     def _watch(self) -> StepFigures:
-        """Figures of the same batches at every step: what changes in them was learned."""
-        chance = torch.Generator().manual_seed(self.config.seed)
+        """Figures of the same batches at every step, none of which is learned from as it is."""
+        chance = torch.Generator().manual_seed(self.config.seed + _WATCH_SEED)
         loss, alike = self._losses(chance)
         sample = torch.randperm(len(self._data.vectors), generator=chance)[:_SET_BATCH]
         even = float(uniformity(self._placed(self._data.vectors[sample], self._start + self._change)))
@@ -222,7 +223,8 @@ class TuneTraining(TuneRun):
         which = torch.randint(len(data.views), (count,), generator=chance)
         first = self._placed(data.vectors[data.view_rows[chosen]], matrix)
         second = self._placed(data.views[which, chosen], matrix)
-        loss = config.view_weight * nt_xent(first, second, temperature=config.temperature)
+        weight = self._between(config.view_weight, config.view_weight_alone)
+        loss = weight * nt_xent(first, second, temperature=config.temperature)
         return loss, (first.detach(), second.detach())
 
     def _set_loss(
@@ -241,6 +243,9 @@ class TuneTraining(TuneRun):
             placed = torch.cat([placed, self._placed(self._data.vectors[others], matrix)])
             kinds = torch.cat([kinds, kinds.max() + 1 + torch.arange(len(others))])
         return sup_con(placed, kinds, temperature=self.config.temperature), pairs
+
+    def _between(self, with_sets: float, alone: float) -> float:
+        return self._share * with_sets + (1.0 - self._share) * alone
 
     def _placed(self, vectors: Tensor, matrix: Tensor) -> Tensor:
         return F.normalize((vectors - self.mean) @ matrix, dim=1)
@@ -284,11 +289,12 @@ def agreement(vectors: FloatArray, groupings: Sequence[Sequence[Sequence[int]]])
     return float(np.mean(scores)) if scores else None
 
 
-def _guard(library: LibraryStart, data: TuneData, seed: int) -> Guard:
+def _guard(data: TuneData, seed: int) -> Guard:
     """How far the head may go, by the grouping that changes most."""
     stretched = max(data.groupings, key=lambda g: g.stretch, default=None)
     if stretched is None or stretched.stretch <= 0.0:
         return Guard(1.0)
+    library = library_start(data.vectors, data.views, data.view_rows, set_share=1.0)
     return find_guard(library, data.vectors, grouping=stretched, seed=seed)
 
 

@@ -41,7 +41,7 @@ _PHOTOS_A_NEIGHBOUR = 12
 _MOST_LINKED = 4096
 _LINKED_AT_ONCE = 1024
 # Raised when these figures or formulas change: a tuning that was stopped does not go on from another start.
-RECIPE = 3
+RECIPE = 4
 _FLOOR = 1e-9
 
 
@@ -77,14 +77,14 @@ class LibraryStart:
         return F.normalize((vectors.double() - self.mean) @ self.matrix, dim=1)
 
 
-def library_start(vectors: Tensor, views: Tensor, view_rows: Tensor, *, has_sets: bool) -> LibraryStart:
+def library_start(vectors: Tensor, views: Tensor, view_rows: Tensor, *, set_share: float) -> LibraryStart:
     """What is learned before any set is looked at.
 
     Args:
         vectors: (N, D) embeddings of the library, unit length.
         views: (K, M, D) embeddings of K views of M photos; K may be 0.
         view_rows: (M,) rows of these photos.
-        has_sets: There are sets to go by.
+        set_share: How much sets will add, 0 to 1; as much of the library's power is taken.
     """
     chance = torch.Generator().manual_seed(0)
     sample = torch.randperm(len(vectors), generator=chance)[:_MOST_LINKED]
@@ -92,8 +92,8 @@ def library_start(vectors: Tensor, views: Tensor, view_rows: Tensor, *, has_sets
     wide = vectors[sample].double() - centre
     seen = vectors[view_rows].double()
     matrix = _shrunk_whitening(_view_scatter(seen, views.double()), VIEW_SHARE)
-    if has_sets:
-        matrix = _spread_power(wide, LIBRARY_POWER) @ matrix
+    if set_share > 0.0:
+        matrix = _spread_power(wide, set_share * LIBRARY_POWER) @ matrix
     placed = F.normalize(wide @ matrix, dim=1)
     return LibraryStart(centre, matrix @ neighbour_map(placed))
 

@@ -26,12 +26,14 @@ from desktop_app.engine.embed.registry import load_embedder
 from desktop_app.engine.weights.store import ModelStore
 from desktop_app.evaluation.metrics import retrieval_scores
 from desktop_app.training.run_folder import RunFolder
-from desktop_app.training.tune import TuneTraining, make_data, usual_config
+from desktop_app.training.tune import TuneConfig, TuneTraining, make_data
 from desktop_app.training.tune_views import draw_view_vectors
 
 ENCODER = "contrastive_photo.builtin"
 GROUPS, SIZES = 10, (4, 5)
 SEEDS = 5
+# Groups in all sets as one library, each of four photos of a kind that has this many.
+FEW, LEAST_MARKED = (1, 2, 3, 10), 20
 # As `jobs.tune_library` has it for marked groups.
 STRETCH = 3.0
 
@@ -50,7 +52,48 @@ def run() -> dict[str, object]:
         chosen = [row for row in rows if row["set"] == set_name]
         images = [read_picture(folder.parent / row["file"], at_least_px=144) for row in chosen]
         figures[set_name] = _one_set(embedder, images, [row["label"] for row in chosen])
+    images = [read_picture(folder.parent / row["file"], at_least_px=144) for row in rows]
+    figures["all as one library"] = _mixed(embedder, images, [f"{row['set']}/{row['label']}" for row in rows])
     return figures
+
+
+def _mixed(embedder: Embedder, images: Sequence[np.ndarray], labels: list[str]) -> dict[str, object]:
+    """A few groups in a library of many kinds: what the marked kinds gain, and the others lose."""
+    vectors = np.concatenate([embedder.embed(images[n : n + 64]) for n in range(0, len(images), 64)])
+    views = draw_view_vectors(embedder, images, seed=0)
+    alone, names = _tuned(vectors, views, []), np.asarray(labels)
+    usable = [name for name in np.unique(names) if (names == name).sum() >= LEAST_MARKED]
+    figures: dict[str, object] = {}
+    for count in FEW:
+        found = []
+        for seed in range(SEEDS):
+            chance = np.random.default_rng(seed)
+            chosen = chance.permutation(usable)[:count]
+            groups = [chance.permutation(np.flatnonzero(names == name))[:4].tolist() for name in chosen]
+            rest = np.setdiff1d(np.arange(len(labels)), np.concatenate(groups))
+            tuned = _tuned(vectors, views, [(groups, STRETCH)])
+            is_marked = np.isin(names[rest], chosen)
+            found.append([_means(rows[rest], names[rest], is_marked) for rows in (vectors, alone, tuned)])
+        before, by_views, by_groups = np.mean(found, axis=0).round(4).tolist()
+        figures[f"{count} groups, map of marked kinds and of others"] = {
+            "untuned": before,
+            "views": by_views,
+            "groups": by_groups,
+        }
+    return figures
+
+
+def _means(rows: FloatArray, names: np.ndarray, is_marked: np.ndarray) -> tuple[float, float]:
+    """Mean average precision of photos of the marked kinds, and of the others."""
+    similarity = rows @ rows.T
+    np.fill_diagonal(similarity, -2.0)
+    scores = []
+    for row, order in enumerate(np.argsort(-similarity, axis=1)[:, :-1]):
+        hits = names[order] == names[row]
+        share = np.cumsum(hits) / np.arange(1, len(hits) + 1)
+        scores.append(float(share[hits].mean()) if hits.any() else np.nan)
+    values = np.asarray(scores)
+    return float(np.nanmean(values[is_marked])), float(np.nanmean(values[~is_marked]))
 
 
 def _one_set(embedder: Embedder, images: Sequence[np.ndarray], labels: list[str]) -> dict[str, object]:
@@ -100,7 +143,7 @@ def _tuned(
 ) -> FloatArray:
     data = make_data(vectors, views=views, view_rows=range(len(vectors)), groupings=groupings)
     with tempfile.TemporaryDirectory() as folder:
-        training = TuneTraining(usual_config(has_sets=bool(groupings)), data, RunFolder(Path(folder)))
+        training = TuneTraining(TuneConfig(), data, RunFolder(Path(folder)))
         for _ in training.steps():
             pass
     return training.head().applied(vectors)

@@ -63,6 +63,7 @@ def _kinds(store: ModelStore) -> dict[str, torch.Tensor]:
         "head.kinds.weight": 3.0 * torch.randn(4, size, generator=chance),
         "head.kinds.bias": torch.randn(4, generator=chance),
         "head.kinds.share": torch.tensor(0.8),
+        "head.kinds.count": torch.tensor(3),
     }
 
 
@@ -72,11 +73,11 @@ def test_marked_kinds_are_joined_as_roots_of_their_probabilities(store: ModelSto
     plain = load_embedder(store, _write(store, head), device=CPU).embed(images).astype(np.float64)
     scores = plain @ kinds["head.kinds.weight"].double().numpy().T + kinds["head.kinds.bias"].double().numpy()
     chances = np.exp(scores) / np.exp(scores).sum(axis=1, keepdims=True)
-    wanted = np.concatenate([plain, 0.8 * np.sqrt(chances)], axis=1)
+    wanted = np.concatenate([plain, 0.8 * np.sqrt(chances[:, :3])], axis=1)
     wanted /= np.linalg.norm(wanted, axis=1, keepdims=True)
     tuned = load_embedder(store, _write(store, head | kinds), device=CPU)
     found = tuned.embed(images)
-    assert found.shape == (3, tuned.embedding_size) and tuned.embedding_size == plain.shape[1] + 4
+    assert found.shape == (3, tuned.embedding_size) and tuned.embedding_size == plain.shape[1] + 3
     assert np.allclose(found, wanted, atol=1e-4)
     module = head_of(head | kinds)
     assert module is not None and set(module.tensors()) == set(head | kinds)
@@ -113,7 +114,7 @@ def test_base_that_is_gone_tuned_or_unnamed_is_refused(store: ModelStore) -> Non
 
 
 @pytest.mark.parametrize(
-    "damage", ["missing", "shape", "nan", "stranger", "kinds", "part of kinds", "nan kind"]
+    "damage", ["missing", "shape", "nan", "stranger", "kinds", "part of kinds", "nan kind", "kind count"]
 )
 def test_damaged_head_is_refused(store: ModelStore, damage: str) -> None:
     head = _head(store)
@@ -127,6 +128,8 @@ def test_damaged_head_is_refused(store: ModelStore, damage: str) -> None:
         head |= _kinds(store)
         if damage == "kinds":
             head["head.kinds.weight"] = head["head.kinds.weight"][:, 1:]
+        elif damage == "kind count":
+            head["head.kinds.count"] = torch.tensor(7)
         elif damage == "part of kinds":
             del head["head.kinds.share"]
         else:

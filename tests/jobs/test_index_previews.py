@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import shutil
 import signal
@@ -13,9 +14,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image as PillowImage
 
 from desktop_app.core.types import (
     FloatArray,
+    HitKind,
     Image,
     IndexRequest,
     IndexSummary,
@@ -23,14 +26,21 @@ from desktop_app.core.types import (
     PhotoBatch,
     PhotoState,
     Progress,
+    SearchRequest,
 )
-from desktop_app.jobs import index_photos, photo_reader
+from desktop_app.jobs import index_photos, photo_reader, search_photos
 from desktop_app.jobs.services import Services
 from tests.library import drive, index, open_services
 from tests.pictures import camera_jpeg, picture, save_camera_photos, save_pictures
 from tests.tiny_embedder import TinyEmbedder
 
 COUNT = 6
+
+
+def png(image: Image) -> bytes:
+    buffer = io.BytesIO()
+    PillowImage.fromarray(image).save(buffer, "PNG")
+    return buffer.getvalue()
 
 
 @pytest.fixture
@@ -217,6 +227,26 @@ def test_stale_preview_is_healed(services: Services, tmp_path: Path) -> None:
     assert float(by_preview @ embedder.embed([old])[0]) > 0.99
     assert float(sharp @ embedder.embed([new])[0]) > 0.99
     assert state_of(services) == state_without_previews(photos, tmp_path / "other")
+
+
+def test_a_preview_is_no_ground_to_call_photos_the_same(services: Services, tmp_path: Path) -> None:
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    old, new = picture(2, width=1680, height=1260), picture(1, width=1680, height=1260)
+    (photos / "a.jpg").write_bytes(camera_jpeg(old))
+    (photos / "edited.jpg").write_bytes(camera_jpeg(new, preview=old))
+    (photos / "small.png").write_bytes(png(old))
+    run_until_looking_closer(services, photos)
+    rows = {row.path.name: row for row in services.catalogue.photos.page(PageRequest(0, 9)).rows}
+    for name in rows:
+        found = drive(search_photos.run(SearchRequest(rows[name].photo_id, min_similarity=-1.0), services))[1]
+        assert {hit.kind for hit in found.hits} == {HitKind.SIMILAR} and len(found.hits) == 2
+    index(services)
+    found = drive(
+        search_photos.run(SearchRequest(rows["small.png"].photo_id, min_similarity=-1.0), services)
+    )[1]
+    kinds = {hit.row.path.name: hit.kind for hit in found.hits}
+    assert kinds == {"a.jpg": HitKind.NEAR_DUPLICATE, "edited.jpg": HitKind.SIMILAR}
 
 
 def test_photo_that_turns_out_damaged_becomes_unreadable(

@@ -19,7 +19,6 @@ from desktop_app.training.tune import (
     TuneTraining,
     agreement,
     make_data,
-    usual_config,
 )
 from desktop_app.training.tune_run import StepFigures
 from desktop_app.training.tune_start import Grouping, LibraryStart, library_start, neighbour_map, start_head
@@ -80,7 +79,7 @@ def test_marked_groups_help_the_photos_that_were_not_marked(tmp_path: Path) -> N
 def test_views_alone_do_not_lose(tmp_path: Path) -> None:
     rows, labels = _library(loud=2.0)
     data = make_data(rows, views=_views(rows), view_rows=range(len(rows)))
-    training = TuneTraining(usual_config(has_sets=False, steps=30), data, RunFolder(tmp_path))
+    training = TuneTraining(TuneConfig(steps=30), data, RunFolder(tmp_path))
     list(training.steps())
     assert _score(training.head().applied(rows), labels, []) >= _score(rows, labels, [])
 
@@ -197,7 +196,7 @@ def test_start_agrees_with_the_plain_formula() -> None:
     wanted *= SIZE**0.5 / wanted.norm()
     flat = torch.tensor([row for members in sets for row in members])
     kinds = torch.arange(len(sets)).repeat_interleave(4)
-    library = library_start(vectors.float(), views.float(), torch.arange(len(rows)), has_sets=True)
+    library = library_start(vectors.float(), views.float(), torch.arange(len(rows)), set_share=1.0)
     grouping = Grouping(flat, kinds, 6.0)
     matrix = start_head(library, vectors.float(), groupings=[grouping], share=1.0)
     assert torch.allclose(library.mean, vectors.mean(0), atol=1e-6)
@@ -244,17 +243,17 @@ def test_neighbours_of_a_large_library_are_looked_for_in_a_part(monkeypatch: pyt
     monkeypatch.setattr(tune_start, "_LINKED_AT_ONCE", 7)
     torch.testing.assert_close(neighbour_map(placed), whole)
     nothing = (torch.zeros(0, 0, SIZE), torch.zeros(0, dtype=torch.long))
-    whole = library_start(placed.float(), *nothing, has_sets=True).matrix
+    whole = library_start(placed.float(), *nothing, set_share=1.0).matrix
     monkeypatch.setattr(tune_start, "_MOST_LINKED", 70)
-    part = library_start(placed.float(), *nothing, has_sets=True).matrix
+    part = library_start(placed.float(), *nothing, set_share=1.0).matrix
     assert not torch.allclose(part, whole)
-    assert torch.equal(part, library_start(placed.float(), *nothing, has_sets=True).matrix)
+    assert torch.equal(part, library_start(placed.float(), *nothing, set_share=1.0).matrix)
 
 
 def test_start_without_scatter_is_no_change() -> None:
     rows = torch.from_numpy(_library()[0])[:11]
     same = rows[None].expand(2, -1, -1)
-    library = library_start(rows, same, torch.arange(len(rows)), has_sets=False)
+    library = library_start(rows, same, torch.arange(len(rows)), set_share=0.0)
     assert isinstance(library, LibraryStart)
     matrix = start_head(library, rows, groupings=[], share=1.0)
     assert torch.allclose(matrix, torch.eye(SIZE), atol=1e-6)

@@ -11,10 +11,10 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
 from desktop_app.training.run_folder import RunFolder
-from desktop_app.training.tune import TuneTraining, make_data, usual_config
+from desktop_app.training.tune import TuneConfig, TuneTraining, make_data
 from desktop_app.training.tune_guard import LEAST_SETS, find_guard
-from desktop_app.training.tune_kinds import KIND_SHARE, fit_kinds
-from desktop_app.training.tune_start import Grouping, LibraryStart, library_start
+from desktop_app.training.tune_kinds import KIND_SHARE
+from desktop_app.training.tune_start import Grouping, LibraryStart, library_start, start_head
 
 SIZE = 12
 
@@ -34,7 +34,7 @@ def _marked(kind: Tensor, chosen: range, members: int) -> Grouping:
 
 
 def _start(vectors: Tensor) -> LibraryStart:
-    return library_start(vectors, torch.zeros(0, 0, SIZE), torch.zeros(0, dtype=torch.long), has_sets=True)
+    return library_start(vectors, torch.zeros(0, 0, SIZE), torch.zeros(0, dtype=torch.long), set_share=1.0)
 
 
 def test_a_library_of_the_marked_kinds_takes_the_whole_head() -> None:
@@ -47,7 +47,8 @@ def test_where_groups_use_up_their_kinds_left_out_groups_decide() -> None:
     vectors, kind = _library(60, 5)
     guard = find_guard(_start(vectors), vectors, grouping=_marked(kind, range(8), 5), seed=0)
     assert guard.covered < 0.4
-    assert guard.share == pytest.approx(guard.covered + (1 - guard.covered) * guard.other_share)
+    certain = guard.covered**6
+    assert guard.share == pytest.approx(certain + (1 - certain) * guard.other_share)
     assert guard == find_guard(_start(vectors), vectors, grouping=_marked(kind, range(8), 5), seed=0)
 
 
@@ -62,21 +63,25 @@ def test_marks_that_teach_nothing_about_others_are_held_back() -> None:
     assert np.mean(shares) < 0.4
 
 
-def test_too_few_groups_hold_nothing_back() -> None:
+def test_too_few_groups_say_nothing_about_other_kinds() -> None:
     vectors, kind = _library(20, 5)
     grouping = _marked(kind, range(LEAST_SETS - 1), 5)
-    assert find_guard(_start(vectors), vectors, grouping=grouping, seed=0).share == 1.0
+    guard = find_guard(_start(vectors), vectors, grouping=grouping, seed=0)
+    assert guard.covered < 0.9 and guard.share == pytest.approx(guard.covered**6)
 
 
 def test_the_head_of_a_tuning_is_the_share_that_the_guard_allows(tmp_path: Path) -> None:
     vectors, kind = _library(60, 5)
     groups = [(kind == one).nonzero().flatten().tolist() for one in range(8)]
     data = make_data(np.asarray(vectors), groupings=[(groups, 6.0)])
-    training = TuneTraining(usual_config(has_sets=True, steps=2), data, RunFolder(tmp_path))
+    training = TuneTraining(TuneConfig(steps=2), data, RunFolder(tmp_path))
     for _ in training.steps():
         pass
-    share = training.guard.share
-    assert 0.0 < share < 1.0 and bool(training._change.any())
-    torch.testing.assert_close(training.matrix, training._start + share * training._change.detach())
-    kinds, full = training.head(), fit_kinds(torch.eye(SIZE), [], share=1.0)
-    assert full is None and kinds.share == pytest.approx(KIND_SHARE * share)
+    guard = training.guard
+    assert 0.0 < guard.share < 1.0 and bool(training._change.any())
+    library = library_start(data.vectors, data.views, data.view_rows, set_share=guard.share)
+    start = start_head(library, data.vectors, groupings=data.groupings, share=guard.share)
+    torch.testing.assert_close(training.matrix, start + training._change.detach())
+    head = training.head()
+    assert head.count == 8 and len(head.bias) == 9, "the marked kinds, and none of them"
+    assert head.share == KIND_SHARE

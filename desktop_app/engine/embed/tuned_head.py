@@ -12,6 +12,7 @@ from desktop_app.core.types import FloatArray
 
 MATRIX, MEAN = "head.matrix", "head.mean"
 KIND_WEIGHT, KIND_BIAS, KIND_SHARE = "head.kinds.weight", "head.kinds.bias", "head.kinds.share"
+KIND_COUNT = "head.kinds.count"
 _ROWS_AT_ONCE = 16_384
 
 
@@ -20,14 +21,16 @@ class Kinds:
     """A classifier of the kinds that a user marked.
 
     Attributes:
-        weight: (K, D) for changed embeddings of unit length.
-        bias: (K,).
+        weight: (C, D) for changed embeddings of unit length; marked kinds first, then perhaps none of them.
+        bias: (C,).
         share: Length of the part that it adds to an embedding, beside 1 of the changed embedding.
+        count: Number K of marked kinds, C or C - 1.
     """
 
     weight: Tensor
     bias: Tensor
     share: float
+    count: int
 
 
 class MetricHead(nn.Module):
@@ -35,6 +38,7 @@ class MetricHead(nn.Module):
 
     Where kinds were marked, the roots of their probabilities are joined to it: two photos are alike in this
     part as far as their probabilities overlap (the Bhattacharyya kernel of Jebara, Kondor and Howard, 2004).
+    A photo that is of none of them has little of this part.
 
     Args:
         mean: (D,) taken off first.
@@ -49,24 +53,24 @@ class MetricHead(nn.Module):
 
     def __init__(self, mean: Tensor, matrix: Tensor, *, kinds: Kinds | None = None) -> None:
         super().__init__()
-        kinds = kinds or Kinds(mean.new_zeros(0, len(mean)), mean.new_zeros(0), 0.0)
+        kinds = kinds or Kinds(mean.new_zeros(0, len(mean)), mean.new_zeros(0), 0.0, 0)
         self.register_buffer("mean", mean)
         self.register_buffer("matrix", matrix)
         self.register_buffer("weight", kinds.weight)
         self.register_buffer("bias", kinds.bias)
-        self.share = kinds.share
+        self.share, self.count = kinds.share, kinds.count
 
     @property
     def embedding_size(self) -> int:
         """Length of what comes out."""
-        return len(self.mean) + len(self.bias)
+        return len(self.mean) + self.count
 
     def forward(self, embedding: Tensor) -> Tensor:
         """(B, D) unit length -> (B, D + K) unit length."""
         placed = F.normalize((embedding - self.mean) @ self.matrix, dim=1)
-        if not len(self.bias):
+        if not self.count:
             return placed
-        roots = (0.5 * F.log_softmax(placed @ self.weight.T + self.bias, dim=1)).exp()
+        roots = (0.5 * F.log_softmax(placed @ self.weight.T + self.bias, dim=1)).exp()[:, : self.count]
         return F.normalize(torch.cat([placed, self.share * roots], dim=1), dim=1)
 
     @torch.no_grad()
@@ -79,8 +83,9 @@ class MetricHead(nn.Module):
     def tensors(self) -> dict[str, Tensor]:
         """What a file keeps."""
         kept = {MATRIX: self.matrix, MEAN: self.mean}
-        if len(self.bias):
-            kept |= {KIND_WEIGHT: self.weight, KIND_BIAS: self.bias, KIND_SHARE: torch.tensor(self.share)}
+        if self.count:
+            kept |= {KIND_WEIGHT: self.weight, KIND_BIAS: self.bias}
+            kept |= {KIND_SHARE: torch.tensor(self.share), KIND_COUNT: torch.tensor(self.count)}
         return kept
 
 
@@ -90,13 +95,16 @@ def head_of(tensors: dict[str, Tensor]) -> MetricHead | None:
     if matrix is None or mean is None or mean.ndim != 1 or matrix.shape != (len(mean), len(mean)):
         return None
     kinds = None
-    weight, bias, share = (tensors.get(name) for name in (KIND_WEIGHT, KIND_BIAS, KIND_SHARE))
-    if weight is not None or bias is not None or share is not None:
-        if weight is None or bias is None or share is None or bias.ndim != 1 or share.numel() != 1:
+    parts = [tensors.get(name) for name in (KIND_WEIGHT, KIND_BIAS, KIND_SHARE, KIND_COUNT)]
+    weight, bias, share, count = parts
+    if any(part is not None for part in parts):
+        if weight is None or bias is None or share is None or count is None or bias.ndim != 1:
             return None
-        if weight.shape != (len(bias), len(mean)):
+        if weight.shape != (len(bias), len(mean)) or share.numel() != 1 or count.numel() != 1:
             return None
-        kinds = Kinds(weight.float(), bias.float(), float(share))
+        if int(count) not in (len(bias), len(bias) - 1) or int(count) < 1:
+            return None
+        kinds = Kinds(weight.float(), bias.float(), float(share), int(count))
     used = [one for one in (matrix, mean, weight, bias, share) if one is not None]
     if not all(bool(one.isfinite().all()) for one in used):
         return None
