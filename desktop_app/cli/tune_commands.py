@@ -157,7 +157,8 @@ def _run(args: argparse.Namespace, services: Any, console: Console) -> dict[str,
 
     def show(message: object) -> None:
         if isinstance(message, MarkedGroups):
-            console.line(f"Marked {len(request.marks)} groups; they count as alike.")
+            groups = "1 group" if len(request.marks) == 1 else f"{len(request.marks)} groups"
+            console.line(f"Marked {groups} as alike.")
         if isinstance(message, TuneStep) and (message.step % _EVERY == 0 or message.step == message.steps):
             alarm = "  COLLAPSED: the embeddings run together" if message.is_collapsed else ""
             console.line(

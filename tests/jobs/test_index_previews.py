@@ -400,6 +400,18 @@ def test_file_that_vanishes_before_the_closer_look(photos: Path, services: Servi
     assert counts(index(services)) == (0, 0, COUNT + 2, 0, 0)
 
 
+def test_folder_that_vanishes_before_the_closer_look_counts_each_photo_once(
+    photos: Path, services: Services
+) -> None:
+    job = index_photos.run(IndexRequest((photos,)), services)
+    for message in job:
+        if isinstance(message, Progress) and message.text == "Looking closer":
+            break
+    shutil.rmtree(photos)
+    _, summary = drive(job)
+    assert counts(summary) == (3, 0, 0, COUNT, 0) and summary.problems == ()
+
+
 def test_preview_the_encoder_cannot_take_waits_for_the_full_picture(tmp_path: Path) -> None:
     class Picky(TinyEmbedder):
         def embed_prepared(self, batch: Image) -> FloatArray:
