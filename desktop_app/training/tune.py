@@ -27,7 +27,7 @@ from desktop_app.training.run_folder import RunFolder
 from desktop_app.training.tune_guard import Guard, find_guard
 from desktop_app.training.tune_kinds import fit_kinds
 from desktop_app.training.tune_run import StepFigures, TuneRun, refuse_divergence
-from desktop_app.training.tune_start import RECIPE, Grouping, library_start, start_head
+from desktop_app.training.tune_start import RECIPE, Grouping, leading_grouping, library_start, start_head
 
 MIN_PHOTOS = 12
 # Photos whose embeddings differ less than this on average look all the same to the encoder.
@@ -152,10 +152,9 @@ class TuneTraining(TuneRun):
         self.config = config
         self._data = data
         self.guard = _guard(data)
-        share = self.guard.share if data.groupings else 0.0
+        share = self.guard.share
         library = library_start(data.vectors, data.views, data.view_rows, set_share=share)
         self.mean = library.mean.float()
-        self._share = share
         self._start = start_head(library, data.vectors, groupings=data.groupings, share=share)
         self._change = torch.zeros_like(self._start, requires_grad=True)
         super().__init__(config, run, torch.optim.Adam([self._change], lr=config.rate))
@@ -199,7 +198,7 @@ class TuneTraining(TuneRun):
         loss, alike = self._view_loss(matrix, chance)
         for grouping in self._data.groupings:
             more, pairs = self._set_loss(matrix, grouping, chance)
-            loss = loss + (self._share if grouping.stretch > 0 else 1.0) * more
+            loss = loss + (self.guard.share if grouping.stretch > 0 else 1.0) * more
             alike = pairs if pairs is not None else alike
         return loss, alike
 
@@ -246,7 +245,7 @@ class TuneTraining(TuneRun):
         return sup_con(placed, kinds, temperature=self.config.temperature), pairs
 
     def _between(self, with_sets: float, alone: float) -> float:
-        return self._share * with_sets + (1.0 - self._share) * alone
+        return self.guard.share * with_sets + (1.0 - self.guard.share) * alone
 
     def _placed(self, vectors: Tensor, matrix: Tensor) -> Tensor:
         return F.normalize((vectors - self.mean) @ matrix, dim=1)
@@ -291,11 +290,11 @@ def agreement(vectors: FloatArray, groupings: Sequence[Sequence[Sequence[int]]])
 
 
 def _guard(data: TuneData) -> Guard:
-    """How far the head may go, by the grouping that changes most."""
-    stretched = max(data.groupings, key=lambda g: g.stretch, default=None)
-    if stretched is None or stretched.stretch <= 0.0:
-        return Guard(1.0)
-    return find_guard(data.vectors, stretched)
+    """How far the head may go by sets, by the grouping that changes most."""
+    if not data.groupings:
+        return Guard(0.0)
+    leading = leading_grouping(data.groupings)
+    return find_guard(data.vectors, leading) if leading is not None else Guard(1.0)
 
 
 def _grouping(sets: Sequence[Sequence[int]], stretch: float) -> Grouping | None:

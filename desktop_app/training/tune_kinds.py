@@ -20,7 +20,7 @@ from sklearn.linear_model import LogisticRegression
 from torch import Tensor
 
 from desktop_app.engine.embed.tuned_head import Kinds
-from desktop_app.training.tune_start import Grouping
+from desktop_app.training.tune_start import Grouping, leading_grouping
 
 PENALTY_C = 30.0
 KIND_SHARE = 0.8
@@ -46,8 +46,8 @@ def fit_kinds(placed: Tensor, groupings: Sequence[Grouping], *, covered: float) 
     Returns:
         The classifier, or None where there are too many kinds, or nothing to tell them from.
     """
-    leading = max(groupings, key=lambda one: one.stretch, default=None)
-    if leading is None or leading.stretch <= 0.0:
+    leading = leading_grouping(groupings)
+    if leading is None:
         return None
     names = leading.kinds.unique()
     counts = [min(int((leading.kinds == name).sum()), _MOST_MEMBERS) for name in names]
@@ -55,7 +55,7 @@ def fit_kinds(placed: Tensor, groupings: Sequence[Grouping], *, covered: float) 
     kinds = np.repeat(np.arange(len(names)), counts)
     weights = np.repeat([min(1.0, _COUNTED / count) for count in counts], counts)
     others = _others(len(placed), leading.rows) if covered < 1.0 else chosen[:0]
-    if not len(names) + bool(len(others)) >= 2 or len(names) > MOST_KINDS:
+    if len(names) + bool(len(others)) < 2 or len(names) > MOST_KINDS:
         return None
     if len(others):
         each = (1.0 - covered) * float(weights.sum()) / len(others)

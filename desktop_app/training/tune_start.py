@@ -60,6 +60,12 @@ class Grouping:
     stretch: float
 
 
+def leading_grouping(groupings: Sequence[Grouping]) -> Grouping | None:
+    """The grouping whose sets say most about each other; None where none says anything."""
+    leading = max(groupings, key=lambda one: one.stretch, default=None)
+    return leading if leading is not None and leading.stretch > 0.0 else None
+
+
 @dataclass(frozen=True, slots=True)
 class LibraryStart:
     """What a library says without sets: `F.normalize((vectors - mean) @ matrix)`.
