@@ -42,3 +42,8 @@ def drive(job: Generator[object, None, _Answer]) -> tuple[list[object], _Answer]
 def index(services: Services, *folders: Path, recheck: bool = False) -> IndexSummary:
     """Index folders and give the summary."""
     return drive(index_photos.run(IndexRequest(folders=folders, recheck=recheck), services))[1]
+
+
+def counts(summary: IndexSummary) -> tuple[int, ...]:
+    """Photos added, changed, unchanged, missing and unreadable."""
+    return (summary.added, summary.changed, summary.unchanged, summary.missing, summary.unreadable)

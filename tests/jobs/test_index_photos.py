@@ -19,7 +19,6 @@ from desktop_app.core.types import (
     FloatArray,
     Image,
     IndexRequest,
-    IndexSummary,
     PageRequest,
     PhotoBatch,
     PhotoState,
@@ -27,7 +26,7 @@ from desktop_app.core.types import (
 )
 from desktop_app.jobs import index_photos, photo_reader
 from desktop_app.jobs.services import Services
-from tests.library import drive, index, open_services
+from tests.library import counts, drive, index, open_services
 from tests.pictures import save_picture, save_pictures
 from tests.tiny_embedder import TinyEmbedder
 
@@ -44,10 +43,6 @@ def services(tmp_path: Path) -> Iterator[Services]:
     opened = open_services(tmp_path)
     yield opened
     opened.close()
-
-
-def counts(summary: IndexSummary) -> tuple[int, ...]:
-    return (summary.added, summary.changed, summary.unchanged, summary.missing, summary.unreadable)
 
 
 def vectors_by_name(services: Services) -> dict[str, FloatArray]:

@@ -21,7 +21,6 @@ from desktop_app.core.types import (
     HitKind,
     Image,
     IndexRequest,
-    IndexSummary,
     PageRequest,
     PhotoBatch,
     PhotoState,
@@ -30,7 +29,7 @@ from desktop_app.core.types import (
 )
 from desktop_app.jobs import index_photos, photo_reader, search_photos
 from desktop_app.jobs.services import Services
-from tests.library import drive, index, open_services
+from tests.library import counts, drive, index, open_services
 from tests.pictures import camera_jpeg, picture, save_camera_photos, save_pictures
 from tests.tiny_embedder import TinyEmbedder
 
@@ -70,10 +69,6 @@ def whole_reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     monkeypatch.setattr(photo_reader, "decode_content", watched)
     return names
-
-
-def counts(summary: IndexSummary) -> tuple[int, ...]:
-    return (summary.added, summary.changed, summary.unchanged, summary.missing, summary.unreadable)
 
 
 def state_of(services: Services) -> dict[str, tuple[object, ...]]:
